@@ -1,0 +1,1 @@
+//! Criterion and end-to-end benchmarks.

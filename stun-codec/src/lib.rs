@@ -1,0 +1,1 @@
+//! STUN and TURN wire format: messages, ChannelData and stream framing, without allocation.

@@ -1,0 +1,1 @@
+//! The dataplane configuration document of a STUNner gateway.

@@ -1,0 +1,1 @@
+//! A STUN and TURN media gateway for Kubernetes.

@@ -1,0 +1,1 @@
+//! Batched UDP and the few system calls without a sufficient safe binding.

@@ -1,0 +1,1 @@
+//! Simulated world, TURN harness and conformance suite.

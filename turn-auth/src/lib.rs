@@ -1,0 +1,1 @@
+//! TURN credentials, message integrity and stateless nonces.

@@ -1,0 +1,1 @@
+//! The TURN server and client state machines, sans-IO.
