@@ -1,0 +1,28 @@
+//! What servers of different workers say to each other.
+
+use core::fmt;
+use std::net::SocketAddr;
+
+use turn_auth::UserId;
+
+use crate::types::{RelayId, WorkerId};
+
+/// A message from one worker's server to another's: opaque to the caller, which only carries it.
+pub struct Mail(pub(crate) Letter);
+
+pub(crate) enum Letter {
+    /// "A client of mine redeems this token of yours."
+    Redeem { from: WorkerId, request: RelayId, token: [u8; 8], user: UserId },
+    /// The answer; the socket travels with it where there is an address.
+    Redeemed { request: RelayId, addr: Option<SocketAddr> },
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Tokens are secrets while they live.
+        f.write_str(match self.0 {
+            Letter::Redeem { .. } => "Mail(Redeem)",
+            Letter::Redeemed { .. } => "Mail(Redeemed)",
+        })
+    }
+}

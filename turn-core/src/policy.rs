@@ -1,0 +1,91 @@
+//! What the core asks of its policy: who may allocate, and which peers may be reached.
+
+use std::net::{IpAddr, SocketAddr};
+
+use stun_codec::{AddressFamily, Message, MessageWriter};
+use turn_auth::{AuthError, Credential, UnixSeconds, UserId, Verified};
+
+use crate::{
+    limits::{Limit, Limits, Permit},
+    types::{ClientId, ListenerId, RouteId},
+};
+
+/// The decisions that are not the protocol's: passed by reference to each call, so that a reload is just another reference.
+///
+/// Every method is pure as far as the core is concerned, and cheap: [`Policy::admits`] may be called for each packet.
+pub trait Policy {
+    /// Changes whenever any answer of this policy may have changed. What was admitted under another version is asked again
+    /// before it relays.
+    fn version(&self) -> u64;
+
+    /// Verifies a request (RFC 8489 §9.2.4). `kept` is the credential of the client's allocation, if it has one.
+    ///
+    /// # Errors
+    /// Why the request is refused; its code tells which answer it gets.
+    fn authenticate(
+        &self,
+        request: &Message<'_>,
+        client: &ClientId,
+        now: UnixSeconds,
+        kept: Option<&Credential>,
+    ) -> Result<Verified, AuthError>;
+
+    /// Writes REALM, NONCE and what else a 401 or 438 carries. `salt` is fresh randomness.
+    fn challenge(&self, client: &ClientId, now: UnixSeconds, salt: [u8; 4], writer: &mut MessageWriter<'_>);
+
+    /// The route that admits traffic with this peer, if any does.
+    fn admits(&self, listener: ListenerId, peer: SocketAddr) -> Option<RouteId>;
+
+    /// The route that admits some port of this host, if any does: what a permission needs, which has no port.
+    fn admits_host(&self, listener: ListenerId, host: IpAddr) -> Option<RouteId>;
+
+    /// Counts one more allocation of this user from this source, until the permit is dropped.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    fn reserve(&self, user: &UserId, source: IpAddr) -> Result<Permit, Limit>;
+
+    /// Whether this listener has a relayed address of this family to offer to a client that reached it at `local`.
+    fn relays(&self, listener: ListenerId, local: IpAddr, family: AddressFamily) -> bool;
+
+    /// Whether new allocations are taken.
+    fn admission(&self, client: &ClientId) -> Admission;
+
+    /// The caps that hold for each allocation and for unauthenticated answers.
+    fn limits(&self) -> &Limits;
+}
+
+/// What a new allocation meets, apart from quotas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is considered.
+    Open,
+    /// It gets 508 (Insufficient Capacity): the server is draining or full.
+    Refused,
+    /// It gets 300 (Try Alternate) with this server.
+    Redirected(SocketAddr),
+}
+
+/// A peer that the policy admitted: the only kind of address that a send can be made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdmittedPeer {
+    addr: SocketAddr,
+    route: RouteId,
+}
+
+impl AdmittedPeer {
+    /// Asks the policy.
+    pub(crate) fn check<P: Policy>(policy: &P, listener: ListenerId, addr: SocketAddr) -> Option<Self> {
+        policy.admits(listener, addr).map(|route| Self { addr, route })
+    }
+
+    /// The peer's transport address.
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The route that admitted it.
+    pub const fn route(&self) -> RouteId {
+        self.route
+    }
+}
