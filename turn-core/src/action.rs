@@ -80,10 +80,10 @@ impl Header {
     }
 
     #[inline]
-    pub(crate) fn indication(fill: impl FnOnce(&mut [u8; Self::MAX]) -> usize) -> Self {
+    pub(crate) fn indication(fill: impl FnOnce(&mut [u8; Self::MAX]) -> Option<usize>) -> Option<Self> {
         let mut bytes = [0; Self::MAX];
-        let len = fill(&mut bytes).min(Self::MAX) as u8;
-        Self { bytes, len }
+        let len = fill(&mut bytes)?.min(Self::MAX) as u8;
+        Some(Self { bytes, len })
     }
 
     /// The header's bytes.
@@ -191,6 +191,8 @@ pub enum Effect {
         mail: Mail,
         /// Sockets to take out of this worker's table and send along.
         sockets: [Option<RelayId>; 2],
+        /// A client's stream to send along, with its TLS state.
+        stream: Option<StreamId>,
     },
     /// Listen for TCP connections on a relayed address (RFC 6062 §5.1) and tell [`crate::Server::relay_opened`].
     ListenTcp(OpenRelay),
@@ -205,6 +207,8 @@ pub enum Effect {
     },
     /// From here on copy bytes between these two streams (RFC 6062 §5.4). `client` is done with STUN.
     PairStreams {
+        /// What to tell [`crate::Server::connection_ended`] once either side is over.
+        connection: u32,
         /// The client's data connection.
         client: StreamId,
         /// The connection to the peer.
@@ -368,4 +372,3 @@ impl EndReason {
         }
     }
 }
-

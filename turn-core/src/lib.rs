@@ -9,8 +9,8 @@ mod server;
 mod types;
 
 pub use action::{
-    Binding, ClientAction, DropReason, Effect, EndReason, Header, OpenError, OpenRelay, Opened, PeerAction, Report, ToClient,
-    ToPeer, Traffic,
+    Binding, ClientAction, DropReason, Effect, EndReason, Header, OpenError, OpenRelay, Opened, PeerAction, Report,
+    ToClient, ToPeer, Traffic,
 };
 pub use limits::{Limit, Limits, Permit, Quotas, SourcePrefix};
 pub use mail::Mail;

@@ -17,6 +17,8 @@ pub struct Limits {
     /// Channels of one allocation, those in their cool-down included. Default 128; each costs about 80 bytes, and looking one up
     /// by its peer reads them in order.
     pub channels: usize,
+    /// TCP connections of one allocation (RFC 6062), those being made included. Default 64; each holds a descriptor and buffers.
+    pub connections: usize,
     /// Allocations of the whole process; 0 is no cap. Default 0: descriptors run out first, and then the answer is 508.
     pub allocations: u32,
     /// Allocations of one user id; 0 is no cap. Default 0, because all clients of a static configuration share one name.
@@ -36,6 +38,7 @@ impl Default for Limits {
         Self {
             permissions: 256,
             channels: 128,
+            connections: 64,
             allocations: 0,
             allocations_per_user: 0,
             allocations_per_source: 28_000,

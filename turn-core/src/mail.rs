@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 
 use turn_auth::UserId;
 
-use crate::types::{RelayId, WorkerId};
+use crate::{
+    server::BindByMail,
+    types::{RelayId, WorkerId},
+};
 
 /// A message from one worker's server to another's: opaque to the caller, which only carries it.
 pub struct Mail(pub(crate) Letter);
@@ -15,6 +18,8 @@ pub(crate) enum Letter {
     Redeem { from: WorkerId, request: RelayId, token: [u8; 8], user: UserId },
     /// The answer; the socket travels with it where there is an address.
     Redeemed { request: RelayId, addr: Option<SocketAddr> },
+    /// "A stream here wants to be paired with a peer's connection of yours"; the stream travels with it.
+    Bind(Box<BindByMail>),
 }
 
 impl fmt::Debug for Mail {
@@ -23,6 +28,7 @@ impl fmt::Debug for Mail {
         f.write_str(match self.0 {
             Letter::Redeem { .. } => "Mail(Redeem)",
             Letter::Redeemed { .. } => "Mail(Redeemed)",
+            Letter::Bind(_) => "Mail(Bind)",
         })
     }
 }

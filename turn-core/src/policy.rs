@@ -39,6 +39,9 @@ pub trait Policy {
     /// The route that admits some port of this host, if any does: what a permission needs, which has no port.
     fn admits_host(&self, listener: ListenerId, host: IpAddr) -> Option<RouteId>;
 
+    /// The route that admits a TCP connection with this peer, in either direction, if any does (RFC 6062).
+    fn admits_stream(&self, listener: ListenerId, peer: SocketAddr) -> Option<RouteId>;
+
     /// Counts one more allocation of this user from this source, until the permit is dropped.
     ///
     /// # Errors
@@ -47,6 +50,9 @@ pub trait Policy {
 
     /// Whether this listener has a relayed address of this family to offer to a client that reached it at `local`.
     fn relays(&self, listener: ListenerId, local: IpAddr, family: AddressFamily) -> bool;
+
+    /// Whether this listener relays TCP connections at all; without it, asking for them gets 442.
+    fn relays_streams(&self, listener: ListenerId) -> bool;
 
     /// Whether new allocations are taken.
     fn admission(&self, client: &ClientId) -> Admission;
@@ -77,6 +83,11 @@ impl AdmittedPeer {
     /// Asks the policy.
     pub(crate) fn check<P: Policy>(policy: &P, listener: ListenerId, addr: SocketAddr) -> Option<Self> {
         policy.admits(listener, addr).map(|route| Self { addr, route })
+    }
+
+    /// Asks the policy about a TCP connection.
+    pub(crate) fn check_stream<P: Policy>(policy: &P, listener: ListenerId, addr: SocketAddr) -> Option<Self> {
+        policy.admits_stream(listener, addr).map(|route| Self { addr, route })
     }
 
     /// The peer's transport address.

@@ -189,7 +189,8 @@ impl ClientId {
             Self::Udp(c) => {
                 let (a, b) = ip_words(c.client.ip());
                 let (d, e) = ip_words(c.local.ip());
-                let ports = u64::from(c.client.port()) << 32 | u64::from(c.local.port()) << 16 | u64::from(c.listener.0);
+                let ports =
+                    u64::from(c.client.port()) << 32 | u64::from(c.local.port()) << 16 | u64::from(c.listener.0);
                 [a, b, ports, d, e]
             }
             // No UDP client has this third word: its client port would have to exceed 16 bits.

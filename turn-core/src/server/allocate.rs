@@ -15,7 +15,7 @@ use super::{
 use crate::{
     action::{Effect, OpenError, OpenRelay, Opened, Report},
     policy::{Admission, Policy},
-    types::{Instant, Now, RelayId},
+    types::{ClientId, Instant, Now, RelayId},
 };
 
 /// RFC 8656 §3.2: the time-to-expiry of an allocation whose client asks for none, and the least that one gets.
@@ -24,13 +24,18 @@ pub(super) const DEFAULT_LIFETIME: u32 = 600;
 pub(super) const MAX_LIFETIME: u32 = 3600;
 /// How long the opener of sockets may take; it bounds what a lost mail between workers costs.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// REQUESTED-TRANSPORT: the protocol number of UDP.
+/// REQUESTED-TRANSPORT holds a protocol number.
 const UDP: u8 = 17;
+const TCP: u8 = 6;
 
 /// What a client asks its relayed addresses to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
-    One { family: AddressFamily, even: bool, reserve: bool },
+    One {
+        family: AddressFamily,
+        even: bool,
+        reserve: bool,
+    },
     /// ADDITIONAL-ADDRESS-FAMILY: one of each (RFC 8656 §7.1).
     Both,
     Reserved([u8; 8]),
@@ -51,14 +56,17 @@ impl Server {
             return Err(Failure::Code(code));
         }
         let message = request.message;
-        match message.requested_transport()? {
-            Some(UDP) => (),
+        let transport = match message.requested_transport()? {
+            Some(UDP) => Transport::Udp,
+            Some(TCP) if policy.relays_streams(request.client.listener()) => Transport::Tcp,
             Some(_) => return Err(Failure::Code(442)),
             None => return Err(Failure::Code(400)),
+        };
+        if transport == Transport::Tcp && !may_relay_streams(request.client, message) {
+            return Err(Failure::Code(400));
         }
-        let wanted = wanted(message, |family| {
-            policy.relays(request.client.listener(), request.client.local().ip(), family)
-        })?;
+        let wanted =
+            wanted(message, |family| policy.relays(request.client.listener(), request.client.local().ip(), family))?;
         let lifetime = lifetime(message.lifetime()?);
         match policy.admission(request.client) {
             Admission::Open => (),
@@ -73,6 +81,7 @@ impl Server {
         })?;
         let start = Start {
             client: *request.client,
+            transport,
             credential: verified.credential.clone(),
             relays: [None; 2],
             asked: request.asked,
@@ -112,7 +121,9 @@ impl Server {
             }
             return;
         };
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return;
+        };
         let slot = allocation.relays.iter_mut().find(|slot| slot.is_some_and(|slot| slot.id == relay));
         let Some(slot) = slot else { return };
         match result {
@@ -154,20 +165,28 @@ impl Server {
     fn open(&mut self, id: AllocationId, now: Instant, family: AddressFamily, even: bool, reserve: bool) {
         let relay = self.new_relay(RelayOwner::Allocation(id));
         let pair = reserve.then(|| self.new_relay(RelayOwner::Reservation));
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return;
+        };
         allocation.relays[family_index(family)] = Some(Relay { id: relay, addr: None, expires: now + OPEN_TIMEOUT });
         allocation.opening += 1;
         if let Some(pair) = pair {
             self.reservations.await_pair(id, pair);
         }
         let (listener, local) = (allocation.client.listener(), allocation.client.local().ip());
-        self.effects.push_back(Effect::OpenRelay(OpenRelay { relay, listener, local, family, even, pair }));
+        let open = OpenRelay { relay, listener, local, family, even, pair };
+        self.effects.push_back(match allocation.transport {
+            Transport::Udp => Effect::OpenRelay(open),
+            Transport::Tcp => Effect::ListenTcp(open),
+        });
     }
 
     fn opening_failed(&mut self, id: AllocationId, relay: RelayId, family: AddressFamily, code: u16) {
         self.relays.remove(relay.index() as u32, relay.generation());
         self.drop_awaited_pair(id);
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return;
+        };
         allocation.relays[family_index(family)] = None;
         allocation.opening = allocation.opening.saturating_sub(1);
         // RFC 8656 §7.2: with two families one may fail, and the answer says which and why.
@@ -176,7 +195,9 @@ impl Server {
 
     /// Once nothing is awaited any more: the allocation lives, or fails with what its last family failed with.
     pub(super) fn finish_opening(&mut self, id: AllocationId, now: Instant) {
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return;
+        };
         if allocation.opening > 0 {
             return;
         }
@@ -202,7 +223,9 @@ impl Server {
             w.error_code(code, reason_phrase(code));
         });
         self.drop_awaited_pair(id);
-        let Some(allocation) = self.allocations.remove(id.0, id.1) else { return };
+        let Some(allocation) = self.allocations.remove(id.0, id.1) else {
+            return;
+        };
         let key = allocation.client.key();
         self.by_client.remove(&key);
         self.recent.put(key, allocation.asked.transaction, Outcome::Failed(code));
@@ -217,7 +240,9 @@ impl Server {
 
     /// Sends the late answer to an allocation's Allocate request.
     fn transmit(&mut self, id: AllocationId, class: Class, body: impl FnOnce(&Allocation, &mut MessageWriter<'_>)) {
-        let Some(allocation) = self.allocations.get(id.0, id.1) else { return };
+        let Some(allocation) = self.allocations.get(id.0, id.1) else {
+            return;
+        };
         let mut out = [0; 512];
         let written = allocation.asked.write(class, Some(&allocation.credential), &mut out, |w| body(allocation, w));
         if let Ok(bytes) = written {
@@ -242,7 +267,8 @@ impl Server {
         if let Some(allocation) = self.allocations.get_mut(id.0, id.1) {
             allocation.opening = 0;
             allocation.relays = [None; 2];
-            allocation.relays[family_index(family_of(addr.ip()))] = Some(Relay { id: relay, addr: Some(addr), expires: now });
+            allocation.relays[family_index(family_of(addr.ip()))] =
+                Some(Relay { id: relay, addr: Some(addr), expires: now });
         }
         self.finish_opening(id, now);
     }
@@ -255,17 +281,23 @@ pub(super) fn describe(allocation: &Allocation, w: &mut MessageWriter<'_>) {
     }
     w.lifetime(allocation.lifetime);
     if let Some(token) = allocation.token {
-        w.reservation_token(token);
+        w.reservation_token(&token);
     }
     w.xor_mapped_address(allocation.client.address());
     if let Some((family, code)) = allocation.family_error {
-        w.address_error_code(family, code, "");
+        w.address_error_code(family, code);
     }
 }
 
 /// RFC 8656 §7.2: what the client wants, but no more than an hour and no less than the default.
 pub(super) fn lifetime(asked: Option<u32>) -> u32 {
     asked.map_or(DEFAULT_LIFETIME, |seconds| seconds.clamp(DEFAULT_LIFETIME, MAX_LIFETIME))
+}
+
+/// RFC 6062 §5.1: connections are relayed only for a client that is connected itself, and none of these go with them.
+fn may_relay_streams(client: &ClientId, message: &Message<'_>) -> bool {
+    let barred = [AttributeType::DONT_FRAGMENT, AttributeType::EVEN_PORT, AttributeType::RESERVATION_TOKEN];
+    client.is_stream() && !barred.iter().any(|barred| message.has(*barred))
 }
 
 /// Reads which relayed addresses are wanted (RFC 8656 §7.2, steps 4 to 8).
@@ -279,7 +311,9 @@ fn wanted(message: &Message<'_>, relays: impl Fn(AddressFamily) -> bool) -> Resu
     }
     if additional {
         // Only IPv6 can be additional, and a reservation cannot be of two families.
-        let Ok(Some(AddressFamily::V6)) = message.additional_address_family() else { return Err(Failure::Code(400)) };
+        let Ok(Some(AddressFamily::V6)) = message.additional_address_family() else {
+            return Err(Failure::Code(400));
+        };
         return if requested || even == Some(true) { Err(Failure::Code(400)) } else { Ok(Wanted::Both) };
     }
     let family = if requested {

@@ -10,7 +10,7 @@ use turn_auth::Credential;
 use super::answer::Asked;
 use crate::{
     action::{DropReason, Traffic},
-    limits::{Permit, SourcePrefix},
+    limits::Permit,
     policy::{AdmittedPeer, Policy},
     types::{ClientId, Instant, ListenerId, RelayId},
 };
@@ -25,8 +25,16 @@ pub(super) const CHANNEL_COOL_DOWN: Duration = Duration::from_secs(300);
 /// Position and generation of an allocation in its arena.
 pub(super) type AllocationId = (u32, u32);
 
+/// What an allocation relays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Udp,
+    Tcp,
+}
+
 pub(super) struct Allocation {
     pub(super) client: ClientId,
+    pub(super) transport: Transport,
     pub(super) credential: Credential,
     /// By [`family_index`]; at least one is there.
     pub(super) relays: [Option<Relay>; 2],
@@ -98,6 +106,7 @@ pub(super) const fn family_of(ip: IpAddr) -> AddressFamily {
 /// What a new allocation starts from.
 pub(super) struct Start {
     pub(super) client: ClientId,
+    pub(super) transport: Transport,
     pub(super) credential: Credential,
     pub(super) relays: [Option<Relay>; 2],
     pub(super) asked: Asked,
@@ -121,6 +130,7 @@ impl Allocation {
     pub(super) fn new(start: Start) -> Self {
         Self {
             client: start.client,
+            transport: start.transport,
             credential: start.credential,
             relays: start.relays,
             permissions: Vec::new(),
@@ -154,12 +164,6 @@ impl Allocation {
         self.relays[family_index(family)].is_some()
     }
 
-    /// Whether this prefix is where the client is; for administration and tests.
-    #[cfg(test)]
-    pub(super) fn is_from(&self, prefix: SourcePrefix) -> bool {
-        SourcePrefix::of(self.client.address().ip()) == prefix
-    }
-
     /// The next time something of this allocation ends that must not wait for the next packet.
     pub(super) fn next_deadline(&self) -> Instant {
         let relays = self.relays.iter().flatten().map(|relay| relay.expires);
@@ -177,7 +181,9 @@ impl Allocation {
     ) -> Result<(RelayId, AdmittedPeer), DropReason> {
         let listener = self.listener();
         let channel = self.channels.iter_mut().find(|channel| channel.number == number);
-        let Some(channel) = channel.filter(|channel| now < channel.expires) else { return Err(DropReason::NoChannel) };
+        let Some(channel) = channel.filter(|channel| now < channel.expires) else {
+            return Err(DropReason::NoChannel);
+        };
         channel.recheck(policy, listener)?;
         let peer = channel.peer;
         Ok((self.live_relay(family_of(peer.addr().ip()), now)?, peer))
@@ -227,6 +233,12 @@ impl Allocation {
         Ok(admitted)
     }
 
+    /// Whether a permission for this host is alive.
+    pub(super) fn has_permission(&self, now: Instant, host: IpAddr) -> bool {
+        let at = self.permissions.binary_search_by_key(&host, |permission| permission.host);
+        at.ok().and_then(|at| self.permissions.get(at)).is_some_and(|permission| now < permission.expires)
+    }
+
     /// The relayed socket of this family, unless its time is over.
     #[inline]
     pub(super) fn live_relay(&self, family: AddressFamily, now: Instant) -> Result<RelayId, DropReason> {
@@ -269,13 +281,14 @@ impl Allocation {
             return Bound::Conflict;
         }
         let expires = now + CHANNEL_LIFETIME;
+        let full = self.channels.len() >= cap;
         let outcome = match self.channels.iter_mut().find(|channel| channel.number == number) {
             Some(channel) => {
                 let was_up = core::mem::replace(&mut channel.up, true);
                 (channel.expires, channel.version, channel.peer) = (expires, version, peer);
                 if was_up { Bound::Refreshed } else { Bound::New }
             }
-            None if self.channels.len() >= cap => return Bound::Full,
+            None if full => return Bound::Full,
             None => {
                 let channel = Channel { number, up: true, expires, permitted_until: Instant::ZERO, version, peer };
                 self.channels.push(channel);
@@ -332,8 +345,7 @@ impl Channel {
     fn recheck<P: Policy>(&mut self, policy: &P, listener: ListenerId) -> Result<(), DropReason> {
         let version = policy.version();
         if self.version != version {
-            self.peer =
-                AdmittedPeer::check(policy, listener, self.peer.addr()).ok_or(DropReason::PeerRefused)?;
+            self.peer = AdmittedPeer::check(policy, listener, self.peer.addr()).ok_or(DropReason::PeerRefused)?;
             self.version = version;
         }
         Ok(())

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
-use stun_codec::{AttributeError, AttributeType, BufferTooSmall, Class, Fingerprint, Message, MessageWriter, Method, TransactionId};
+use stun_codec::{
+    AttributeError, AttributeType, BufferTooSmall, Class, Fingerprint, Message, MessageWriter, Method, TransactionId,
+};
 use turn_auth::{Credential, IntegrityAlgorithm};
 
 use crate::action::DropReason;

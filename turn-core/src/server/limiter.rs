@@ -32,7 +32,9 @@ impl AnswerLimiter {
     /// Takes one answer from the source's budget: `rate` per second with a burst of twice that. A rate of zero allows nothing.
     pub(super) fn take(&mut self, source: IpAddr, now: Instant, rate: u32) -> bool {
         let hash = self.hasher.hash_one(SourcePrefix::of(source));
-        let Some(bucket) = self.buckets.get_mut(hash as usize % BUCKETS) else { return false };
+        let Some(bucket) = self.buckets.get_mut(hash as usize % BUCKETS) else {
+            return false;
+        };
         let rate = u64::from(rate);
         let burst = 2 * rate * ANSWER;
         let elapsed_us = now.saturating_duration_since(bucket.at).as_micros().min(u128::from(u32::MAX)) as u64;
@@ -77,7 +79,8 @@ mod tests {
         let mut limiter = AnswerLimiter::new();
         let start = Instant::ZERO + Duration::from_secs(1);
         assert_eq!(taken(&mut limiter, ALICE, start, 1_000), 200);
-        let within_a_second = (1..=100_000u64).filter(|us| limiter.take(ALICE, start + Duration::from_micros(us * 10), 100)).count();
+        let within_a_second =
+            (1..=100_000u64).filter(|us| limiter.take(ALICE, start + Duration::from_micros(us * 10), 100)).count();
         assert!((99..=100).contains(&within_a_second), "{within_a_second}");
     }
 

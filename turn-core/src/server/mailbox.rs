@@ -14,8 +14,7 @@ use super::{
 use crate::{
     action::Effect,
     mail::{Letter, Mail},
-    policy::Policy,
-    types::{Instant, Now, RelayId, WorkerId},
+    types::{Instant, Now, RelayId, StreamId, WorkerId},
 };
 
 /// RFC 8656 §7.2: a reservation lasts this long.
@@ -63,7 +62,7 @@ impl Reservations {
 }
 
 impl Server {
-    /// Takes a mail that another worker's server posted. What is returned are the ids under which the caller registers the sockets
+    /// Takes a mail that another worker's server posted; `stream` is this worker's name for the stream that came along. What is returned are the ids under which the caller registers the sockets
     /// that came along, in their order; a socket without one is to be closed.
     pub fn handle_mail<P: Policy>(&mut self, _policy: &P, now: Now, mail: Mail) -> [Option<RelayId>; 2] {
         match mail.0 {
@@ -75,7 +74,11 @@ impl Server {
                     self.relays.remove(relay.index() as u32, relay.generation());
                 }
                 let mail = Mail(Letter::Redeemed { request, addr });
-                self.effects.push_back(Effect::Post { to: from, mail, sockets: [socket, None] });
+                self.effects.push_back(Effect::Post { to: from, mail, sockets: [socket, None], stream: None });
+                [None; 2]
+            }
+            Letter::Bind(bind) => {
+                self.bind_by_mail(&bind, stream);
                 [None; 2]
             }
             Letter::Redeemed { request, addr } => [self.redeemed(now.mono, request, addr), None],
@@ -84,12 +87,16 @@ impl Server {
 
     /// Makes the socket beside an allocation's own a reservation with a token.
     pub(super) fn keep_reservation(&mut self, id: AllocationId, now: Instant, addr: SocketAddr) {
-        let Some(relay) = self.reservations.take_awaited(id) else { return };
+        let Some(relay) = self.reservations.take_awaited(id) else {
+            return;
+        };
         let mut token = [0; 8];
         self.rng.fill_bytes(&mut token);
         // The first two bytes name the worker; the other 48 bits are a secret that only one user can use, and only for 30 seconds.
         token[..2].copy_from_slice(&self.worker.0.to_be_bytes());
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return;
+        };
         allocation.token = Some(token);
         let user = allocation.credential.user_id().clone();
         let expires = now + RESERVATION_LIFETIME;
@@ -113,7 +120,9 @@ impl Server {
 
     /// Gives a new allocation the address that its token stands for: here and now, or by mail.
     pub(super) fn redeem(&mut self, id: AllocationId, now: Instant, token: [u8; 8]) -> Result<Done, Failure> {
-        let Some(allocation) = self.allocations.get(id.0, id.1) else { return Err(Failure::Code(508)) };
+        let Some(allocation) = self.allocations.get(id.0, id.1) else {
+            return Err(Failure::Code(508));
+        };
         let user = allocation.credential.user_id().clone();
         let owner = WorkerId(u16::from_be_bytes([token[0], token[1]]));
         if owner != self.worker {
@@ -121,7 +130,7 @@ impl Server {
             let request = self.new_relay(RelayOwner::Allocation(id));
             self.await_mail(id, now, request);
             let mail = Mail(Letter::Redeem { from: self.worker, request, token, user });
-            self.effects.push_back(Effect::Post { to: owner, mail, sockets: [None; 2] });
+            self.effects.push_back(Effect::Post { to: owner, mail, sockets: [None; 2], stream: None });
             return Ok(Done::Pending);
         }
         match self.reservations.take(&token, &user) {
@@ -133,7 +142,9 @@ impl Server {
 
     fn redeemed(&mut self, now: Instant, request: RelayId, addr: Option<SocketAddr>) -> Option<RelayId> {
         let owner = self.relays.get(request.index() as u32, request.generation()).copied();
-        let Some(RelayOwner::Allocation(id)) = owner else { return None };
+        let Some(RelayOwner::Allocation(id)) = owner else {
+            return None;
+        };
         let Some(addr) = addr else {
             self.fail_opening(id, 508);
             return None;

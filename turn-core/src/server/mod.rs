@@ -9,6 +9,7 @@ mod mailbox;
 mod recent;
 mod relaying;
 mod requests;
+mod tcp;
 mod timers;
 
 use std::collections::VecDeque;
@@ -27,6 +28,7 @@ use self::{
     limiter::AnswerLimiter,
     mailbox::Reservations,
     recent::Recent,
+    tcp::Connections,
     timers::Timers,
 };
 use crate::{
@@ -34,6 +36,8 @@ use crate::{
     policy::Policy,
     types::{ClientId, ClientKey, Instant, Now, RelayId, WorkerId},
 };
+
+pub(crate) use self::tcp::BindByMail;
 
 /// What a server is made with.
 pub struct ServerConfig {
@@ -61,6 +65,7 @@ pub struct Server {
     /// Whose each relayed address is.
     relays: Arena<RelayOwner>,
     reservations: Reservations,
+    connections: Connections,
     timers: Timers,
     recent: Recent,
     limiter: AnswerLimiter,
@@ -90,6 +95,7 @@ impl Server {
             by_client: HashMap::default(),
             relays: Arena::new(),
             reservations: Reservations::default(),
+            connections: Connections::default(),
             timers: Timers::default(),
             recent: Recent::default(),
             limiter: AnswerLimiter::new(),
@@ -108,7 +114,9 @@ impl Server {
         datagram: &'d [u8],
         out: &'b mut [u8],
     ) -> ClientAction<'d, 'b> {
-        let Some(&first) = datagram.first() else { return ClientAction::Drop(DropReason::NotStun) };
+        let Some(&first) = datagram.first() else {
+            return ClientAction::Drop(DropReason::NotStun);
+        };
         match stun_codec::classify(first) {
             PacketKind::ChannelData => match self.channel_data(policy, now.mono, client, datagram) {
                 Ok(to_peer) => ClientAction::ToPeer(to_peer),
@@ -129,16 +137,15 @@ impl Server {
         if self.revisit.is_some() {
             return Some(Instant::ZERO);
         }
-        match (self.timers.next(), self.reservations.next_expiry()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let next = [self.timers.next(), self.reservations.next_expiry(), self.connections.next_window()];
+        next.into_iter().flatten().min()
     }
 
     /// Ends what is over by now, and goes on revisiting after a change of the policy, a slice at a time.
     pub fn handle_timeout<P: Policy>(&mut self, policy: &P, now: Now) {
         self.revisit_slice(policy);
         self.expire_reservations(now.mono);
+        self.expire_connections(now.mono);
         while let Some((armed, id)) = self.timers.pop_due(now.mono) {
             if self.allocations.get(id.0, id.1).is_some_and(|allocation| allocation.armed == armed) {
                 self.expire_allocation(id, now.mono);
@@ -178,6 +185,7 @@ impl Server {
             clients: self.by_client.len(),
             relays: self.relays.len(),
             reservations: self.reservations.len(),
+            connections: self.connections.len(),
             permissions,
             channels,
             timers: self.timers.len(),
@@ -276,13 +284,18 @@ impl Server {
         if request.asked.method == Method::Allocate {
             return self.allocate(policy, now, request, verified);
         }
+        if request.asked.method == Method::ConnectionBind {
+            return self.connection_bind(request, verified);
+        }
         let Some(id) = request.id else {
             let deleted = Some(recent::Outcome::Deleted);
             let again = request.asked.method == Method::Refresh
                 && self.recent.get(&request.key, &request.asked.transaction) == deleted;
             return if again { Ok(Done::Lifetime(0)) } else { Err(Failure::Code(437)) };
         };
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return Err(Failure::Code(437)) };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return Err(Failure::Code(437));
+        };
         if allocation.credential.user_id() != verified.credential.user_id() {
             return Err(Failure::Code(441));
         }
@@ -296,6 +309,7 @@ impl Server {
             Method::Refresh => self.refresh(now, id, request),
             Method::CreatePermission => self.create_permission(policy, now, id, request),
             Method::ChannelBind => self.channel_bind(policy, now, id, request),
+            Method::Connect => self.connect(policy, now, id, request),
             _ => Err(Failure::Code(400)),
         }
     }
@@ -379,7 +393,9 @@ impl Server {
         let Some(start) = self.revisit else { return };
         let end = start.saturating_add(REVISIT_SLICE);
         for index in start..end.min(self.allocations.positions() as u32) {
-            let Some((_, allocation)) = self.allocations.at_mut(index) else { continue };
+            let Some((_, allocation)) = self.allocations.at_mut(index) else {
+                continue;
+            };
             let (client, relays) = (allocation.client, allocation.relays);
             let effects = &mut self.effects;
             let revoked = allocation.revisit(policy, |channel, peer| {
@@ -395,7 +411,9 @@ impl Server {
 
     /// Ends an allocation: its sockets, channels, timers and quota.
     fn end(&mut self, id: AllocationId, now: Instant, reason: EndReason) -> bool {
-        let Some(allocation) = self.allocations.remove(id.0, id.1) else { return false };
+        let Some(allocation) = self.allocations.remove(id.0, id.1) else {
+            return false;
+        };
         self.by_client.remove(&allocation.client.key());
         for (channel, peer) in allocation.channels_up() {
             let down = binding(allocation.client, &allocation.relays, channel, peer);
@@ -445,7 +463,9 @@ impl Server {
 
     /// Ends what is over of this allocation, whose timer came up.
     fn expire_allocation(&mut self, id: AllocationId, now: Instant) {
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return;
+        };
         let (client, relays) = (allocation.client, allocation.relays);
         let effects = &mut self.effects;
         allocation.expire(now, |channel, peer| {
@@ -482,6 +502,8 @@ pub struct Usage {
     pub relays: usize,
     /// Reservations that wait for their token.
     pub reservations: usize,
+    /// TCP connections (RFC 6062), those being made included.
+    pub connections: usize,
     /// Permissions, expired ones that nobody asked for since included.
     pub permissions: usize,
     /// Channels, those in their cool-down included.
@@ -501,7 +523,15 @@ struct Request<'r> {
 }
 
 const fn is_served(method: Method) -> bool {
-    matches!(method, Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind)
+    matches!(
+        method,
+        Method::Allocate
+            | Method::Refresh
+            | Method::CreatePermission
+            | Method::ChannelBind
+            | Method::Connect
+            | Method::ConnectionBind
+    )
 }
 
 fn binding(

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 
 use rand_core::Rng;
 use stun_codec::{
-    AttributeType, ChannelData, ChannelNumber, Class, Icmp, Message, MessageWriter, Method, TransactionId, channel_data_header,
-    data_indication_header, padding,
+    AttributeType, ChannelData, ChannelNumber, Class, Icmp, Message, MessageWriter, Method, TransactionId,
+    channel_data_header, data_indication_header, padding,
 };
 
 use super::{
     RelayOwner, Server,
-    allocation::{Allocation, family_of},
+    allocation::{Allocation, AllocationId, Transport, family_of},
     answer::unknown_required,
 };
 use crate::{
@@ -85,10 +85,14 @@ impl Server {
         message: &Message<'d>,
     ) -> Result<ToPeer<'d>, DropReason> {
         let allocation = self.allocation_of(client)?;
-        let (Ok(Some(peer)), Some(payload)) = (message.xor_peer_address(), message.attribute(AttributeType::DATA)) else {
+        let (Ok(Some(peer)), Some(payload)) = (message.xor_peer_address(), message.attribute(AttributeType::DATA))
+        else {
             return Err(DropReason::BadIndication);
         };
         if !unknown_required(message).is_empty() {
+            return Err(DropReason::BadIndication);
+        }
+        if allocation.transport != Transport::Udp {
             return Err(DropReason::BadIndication);
         }
         let peer = allocation.permitted(policy, now, canonical(peer))?;
@@ -123,7 +127,8 @@ impl Server {
             return Ok(ToClient { client, header: Header::channel(channel_data_header(number, short)), pad });
         }
         let transaction = self.transaction_id();
-        let header = Header::indication(|out| data_indication_header(transaction, peer, short, out));
+        let header = Header::indication(|out| data_indication_header(transaction, peer, short, out))
+            .ok_or(DropReason::TooLong)?;
         Ok(ToClient { client, header, pad: padding(len) as u8 })
     }
 
@@ -136,12 +141,17 @@ impl Server {
 
     #[inline]
     fn relaying(&mut self, relay: RelayId) -> Result<&mut Allocation, DropReason> {
-        match self.relays.get(relay.index() as u32, relay.generation()) {
-            Some(RelayOwner::Allocation(id)) => {
-                let allocation = self.allocations.get_mut(id.0, id.1);
-                allocation.filter(|allocation| allocation.is_live()).ok_or(DropReason::NoRelay)
-            }
-            Some(RelayOwner::Reservation) | None => Err(DropReason::NoRelay),
+        let id = self.owner_of(relay).ok_or(DropReason::NoRelay)?;
+        let allocation = self.allocations.get_mut(id.0, id.1);
+        allocation.filter(|allocation| allocation.is_live()).ok_or(DropReason::NoRelay)
+    }
+
+    /// The allocation that a relayed address belongs to.
+    #[inline]
+    pub(super) fn owner_of(&self, relay: RelayId) -> Option<AllocationId> {
+        match self.relays.get(relay.index() as u32, relay.generation())? {
+            RelayOwner::Allocation(id) => Some(*id),
+            RelayOwner::Reservation => None,
         }
     }
 

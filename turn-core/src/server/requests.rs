@@ -9,7 +9,7 @@ use stun_codec::{AddressFamily, AttributeType};
 use super::{
     Request, Server,
     allocate::lifetime,
-    allocation::{AllocationId, Bound, family_index, family_of},
+    allocation::{AllocationId, Bound, Transport, family_index, family_of},
     answer::{Done, Failure, Hosts},
     binding,
     recent::Outcome,
@@ -33,7 +33,9 @@ impl Server {
         } else {
             None
         };
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return Err(Failure::Code(437)) };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return Err(Failure::Code(437));
+        };
         if family.is_some_and(|family| !allocation.relays_family(family)) {
             return Err(Failure::Code(443));
         }
@@ -54,14 +56,10 @@ impl Server {
     }
 
     /// Gives up the relayed addresses of these families; with the last one the allocation ends.
-    fn delete(
-        &mut self,
-        now: Now,
-        id: AllocationId,
-        request: &Request<'_>,
-        concerned: impl Fn(AddressFamily) -> bool,
-    ) {
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return };
+    fn delete(&mut self, now: Now, id: AllocationId, request: &Request<'_>, concerned: impl Fn(AddressFamily) -> bool) {
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return;
+        };
         let kept = |f: AddressFamily| allocation.relays_family(f) && !concerned(f);
         if !kept(AddressFamily::V4) && !kept(AddressFamily::V6) {
             self.recent.put(request.key, request.asked.transaction, Outcome::Deleted);
@@ -100,7 +98,9 @@ impl Server {
         if hosts.is_empty() {
             return Err(Failure::Code(400));
         }
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return Err(Failure::Code(437)) };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return Err(Failure::Code(437));
+        };
         if hosts.iter().any(|host| !allocation.relays_family(family_of(*host))) {
             return Err(Failure::Code(443));
         }
@@ -131,9 +131,14 @@ impl Server {
         if policy.limits().strict_channel_numbers && number > LAST_STRICT_CHANNEL {
             return Err(Failure::Code(400));
         }
-        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return Err(Failure::Code(437)) };
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
+            return Err(Failure::Code(437));
+        };
         if !allocation.relays_family(family_of(peer.ip())) {
             return Err(Failure::Code(443));
+        }
+        if allocation.transport != Transport::Udp {
+            return Err(Failure::Code(400));
         }
         let Some(admitted) = AdmittedPeer::check(policy, allocation.listener(), peer) else {
             return Err(self.refused(id, request, peer));
@@ -155,7 +160,7 @@ impl Server {
         Ok(Done::Empty)
     }
 
-    fn refused(&mut self, id: AllocationId, request: &Request<'_>, peer: SocketAddr) -> Failure {
+    pub(super) fn refused(&mut self, id: AllocationId, request: &Request<'_>, peer: SocketAddr) -> Failure {
         if let Some(allocation) = self.allocations.get(id.0, id.1) {
             let user = allocation.credential.user_id().clone();
             let (client, method) = (*request.client, request.asked.method);
