@@ -204,7 +204,7 @@ mod tests {
     fn a_permit_counts_until_it_is_dropped() {
         let quotas = Quotas::new();
         let limits = Limits { allocations_per_user: 1, ..Limits::default() };
-        let alice = UserId::from("alice");
+        let alice = UserId::new("alice");
         let permit = quotas.reserve(&limits, &alice, ip("192.0.2.1")).expect("free");
         assert_eq!(quotas.reserve(&limits, &alice, ip("192.0.2.1")).unwrap_err(), Limit::AllocationsPerUser);
         assert_eq!(quotas.total(), 1);
@@ -217,21 +217,21 @@ mod tests {
     fn sources_are_counted_by_prefix_and_mapped_addresses_as_ipv4() {
         let quotas = Quotas::new();
         let limits = Limits { allocations_per_source: 1, ..Limits::default() };
-        let _a = quotas.reserve(&limits, &UserId::from("a"), ip("192.0.2.1")).expect("free");
-        let same = quotas.reserve(&limits, &UserId::from("b"), ip("::ffff:192.0.2.200"));
+        let _a = quotas.reserve(&limits, &UserId::new("a"), ip("192.0.2.1")).expect("free");
+        let same = quotas.reserve(&limits, &UserId::new("b"), ip("::ffff:192.0.2.200"));
         assert_eq!(same.unwrap_err(), Limit::AllocationsPerSource);
-        assert!(quotas.reserve(&limits, &UserId::from("b"), ip("192.0.3.1")).is_ok());
-        let _c = quotas.reserve(&limits, &UserId::from("c"), ip("2001:db8::1")).expect("free");
-        assert!(quotas.reserve(&limits, &UserId::from("d"), ip("2001:db8::ffff")).is_err());
-        assert!(quotas.reserve(&limits, &UserId::from("d"), ip("2001:db8:0:1::")).is_ok());
+        assert!(quotas.reserve(&limits, &UserId::new("b"), ip("192.0.3.1")).is_ok());
+        let _c = quotas.reserve(&limits, &UserId::new("c"), ip("2001:db8::1")).expect("free");
+        assert!(quotas.reserve(&limits, &UserId::new("d"), ip("2001:db8::ffff")).is_err());
+        assert!(quotas.reserve(&limits, &UserId::new("d"), ip("2001:db8:0:1::")).is_ok());
     }
 
     #[test]
     fn the_total_is_capped_first() {
         let quotas = Quotas::new();
         let limits = Limits { allocations: 1, ..Limits::default() };
-        let _a = quotas.reserve(&limits, &UserId::from("a"), ip("192.0.2.1")).expect("free");
-        assert_eq!(quotas.reserve(&limits, &UserId::from("b"), ip("198.51.100.1")).unwrap_err(), Limit::Allocations);
+        let _a = quotas.reserve(&limits, &UserId::new("a"), ip("192.0.2.1")).expect("free");
+        assert_eq!(quotas.reserve(&limits, &UserId::new("b"), ip("198.51.100.1")).unwrap_err(), Limit::Allocations);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use turn_auth::Verified;
 
 use super::{
     RelayOwner, Request, Server,
-    allocation::{Allocation, AllocationId, Relay, Start, family_index, family_of},
+    allocation::{Allocation, AllocationId, Relay, Start, Transport, family_index, family_of},
     answer::{Done, Failure, reason_phrase},
     recent::Outcome,
 };
@@ -105,13 +105,7 @@ impl Server {
     }
 
     /// Tells how opening a socket ended that an [`Effect::OpenRelay`] asked for. The late reply to the client is an effect.
-    pub fn relay_opened<P: Policy>(
-        &mut self,
-        _policy: &P,
-        now: Now,
-        relay: RelayId,
-        result: Result<Opened, OpenError>,
-    ) {
+    pub fn relay_opened(&mut self, now: Now, relay: RelayId, result: Result<Opened, OpenError>) {
         let owner = self.relays.get(relay.index() as u32, relay.generation()).copied();
         let Some(RelayOwner::Allocation(id)) = owner else {
             // Nobody waits for it any more.

@@ -64,7 +64,7 @@ impl Reservations {
 impl Server {
     /// Takes a mail that another worker's server posted; `stream` is this worker's name for the stream that came along. What is returned are the ids under which the caller registers the sockets
     /// that came along, in their order; a socket without one is to be closed.
-    pub fn handle_mail<P: Policy>(&mut self, _policy: &P, now: Now, mail: Mail) -> [Option<RelayId>; 2] {
+    pub fn handle_mail(&mut self, now: Now, mail: Mail, stream: Option<StreamId>) -> [Option<RelayId>; 2] {
         match mail.0 {
             Letter::Redeem { from, request, token, user } => {
                 let found = self.reservations.take(&token, &user);

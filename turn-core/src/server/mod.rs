@@ -411,6 +411,7 @@ impl Server {
 
     /// Ends an allocation: its sockets, channels, timers and quota.
     fn end(&mut self, id: AllocationId, now: Instant, reason: EndReason) -> bool {
+        self.close_connections(id);
         let Some(allocation) = self.allocations.remove(id.0, id.1) else {
             return false;
         };
