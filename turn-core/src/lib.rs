@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+pub mod client;
 mod limits;
 mod mail;
 mod policy;
