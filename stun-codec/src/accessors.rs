@@ -6,7 +6,8 @@ use core::net::SocketAddr;
 use crate::attribute::AttributeType;
 use crate::channel::ChannelNumber;
 use crate::header::TransactionId;
-use crate::message::{Message, split_attribute};
+use crate::layout::split_attribute;
+use crate::message::Message;
 use crate::value::{
     self, AddressErrorCode, AddressFamily, AttributeError, AttributeFault, ChangeRequest, ErrorCode, Icmp,
     PasswordAlgorithm, PasswordAlgorithms, Read, UnknownAttributes,

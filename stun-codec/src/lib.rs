@@ -67,8 +67,10 @@ mod crc;
 mod cursor;
 mod header;
 mod indication;
+mod layout;
 mod message;
 pub mod stream;
+mod typed_writers;
 mod value;
 mod writer;
 
@@ -81,7 +83,8 @@ pub use channel::{
 pub use cursor::padding;
 pub use header::{Class, HEADER_LEN, MAGIC_COOKIE, Method, TransactionId};
 pub use indication::{INDICATION_HEADER_LEN, data_indication_header, send_indication_header};
-pub use message::{Attributes, Fingerprint, IntegrityCheck, Message, ParseError};
+pub use layout::Attributes;
+pub use message::{Fingerprint, IntegrityCheck, Message, ParseError};
 pub use value::{
     AddressErrorCode, AddressFamily, AttributeError, AttributeFault, ChangeRequest, ErrorCode, Icmp, PasswordAlgorithm,
     PasswordAlgorithms, UnknownAttributes,
