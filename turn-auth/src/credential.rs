@@ -182,3 +182,42 @@ impl<'a> Proof<'a> {
         Ok(Self { algorithm, check })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::hex;
+
+    #[test]
+    fn rfc8489_b1_integrity_is_that_of_the_header_as_printed() {
+        let text = include_str!("../tests/vectors/rfc8489-b.1.hex");
+        let printed = hex(&text.lines().filter(|line| !line.starts_with('#')).collect::<String>());
+        let (covered, attribute) = printed.split_at(printed.len() - 36);
+        let (header, body) = covered.split_first_chunk().unwrap();
+        let check = IntegrityCheck {
+            header: *header,
+            body,
+            mac: &attribute[4..],
+        };
+        let username = "\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}";
+        let credential = Credential::long_term(username, "example.org", "TheMatrIX", PasswordAlgorithmKind::Sha256);
+        assert!(credential.proves(&Proof {
+            algorithm: IntegrityAlgorithm::Sha256,
+            check
+        }));
+        let front = IntegrityCheck {
+            mac: &check.mac[..16],
+            ..check
+        };
+        assert!(credential.proves(&Proof {
+            algorithm: IntegrityAlgorithm::Sha256,
+            check: front
+        }));
+    }
+
+    #[test]
+    fn a_credential_is_a_pointer_and_what_it_points_to_is_small() {
+        assert_eq!(size_of::<Credential>(), size_of::<usize>());
+        assert!(size_of::<Inner>() <= 320, "{} bytes per allocation", size_of::<Inner>());
+    }
+}

@@ -85,7 +85,11 @@ fn hash_into<H: Digest>(out: &mut [u8], username: &str, realm: &str, password: &
         .chain_update(realm)
         .chain_update(b":")
         .chain_update(password);
-    out.copy_from_slice(&hash.finalize());
+    match out.try_into() {
+        // In place: no copy of the key stays behind on the stack.
+        Ok(out) => hash.finalize_into(out),
+        Err(_) => unreachable!("the caller's slice is as long as the hash"),
+    }
 }
 
 /// The value of USERHASH: `SHA-256(username ":" realm)`
@@ -105,6 +109,7 @@ mod tests {
     use super::*;
     use crate::testing::hex;
     use PasswordAlgorithmKind::{Md5, Sha256};
+    use zeroize::ZeroizeOnDrop;
 
     #[test]
     fn rfc8489_b1_userhash() {
@@ -131,6 +136,26 @@ mod tests {
         assert_ne!(md5, sha);
         assert_eq!(md5, LongTermKey::derive(Md5, "u", "r", b"p"));
         assert_ne!(md5, LongTermKey::derive(Md5, "u", "r", b"q"));
+    }
+
+    #[test]
+    fn rfc8489_b1_key() {
+        let username = "\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}";
+        let key = LongTermKey::derive(Sha256, username, "example.org", b"TheMatrIX");
+        assert_eq!(
+            key.as_bytes(),
+            &hex("dd295a613b9058c3c23d6dc7165bda072304d989c9d0af3a8c7e184b4f9bb4a1")
+        );
+    }
+
+    /// Holds only with the hash crates' `zeroize` feature, which is easily lost when a dependency is bumped.
+    #[test]
+    fn hash_states_and_keys_are_wiped_when_dropped() {
+        fn wiped<T: ZeroizeOnDrop>() {}
+        wiped::<md5::Md5>();
+        wiped::<sha1::Sha1>();
+        wiped::<sha2::Sha256>();
+        wiped::<Zeroizing<[u8; 32]>>();
     }
 
     #[test]
