@@ -56,11 +56,7 @@ impl Authenticator {
     /// `salt` must be unpredictable, and another one for each challenge: it is what keeps two nonces of one second apart.
     #[must_use]
     pub fn challenge(&self, client: IpAddr, now: UnixSeconds, salt: [u8; 4]) -> Challenge<'_> {
-        Challenge {
-            realm: &self.realm,
-            nonce: self.nonces.seal(client, now, salt),
-            algorithms: &self.algorithms,
-        }
+        Challenge { realm: &self.realm, nonce: self.nonces.seal(client, now, salt), algorithms: &self.algorithms }
     }
 
     /// Checks a request, and says whose it is.
@@ -95,10 +91,7 @@ impl Authenticator {
             if self.users.refuse_expired(false) && kept.expires().is_some_and(|expires| expires < now) {
                 return Err(AuthError::Expired);
             }
-            return Ok(Verified {
-                credential: kept.clone(),
-                integrity: proof.algorithm,
-            });
+            return Ok(Verified { credential: kept.clone(), integrity: proof.algorithm });
         }
 
         if realm != &*self.realm {
@@ -107,22 +100,10 @@ impl Authenticator {
         if chosen.is_none() && !self.md5 {
             return Err(AuthError::WeakAlgorithm);
         }
-        let not_before = self
-            .users
-            .refuse_expired(request.method() == Method::Allocate)
-            .then_some(now);
-        let asked = Asked {
-            claim,
-            realm: &self.realm,
-            algorithm,
-            proof: &proof,
-            not_before,
-        };
+        let not_before = self.users.refuse_expired(request.method() == Method::Allocate).then_some(now);
+        let asked = Asked { claim, realm: &self.realm, algorithm, proof: &proof, not_before };
         let credential = self.users.find(&asked)?;
-        Ok(Verified {
-            credential,
-            integrity: proof.algorithm,
-        })
+        Ok(Verified { credential, integrity: proof.algorithm })
     }
 
     /// Whether the configuration would still give this credential its key; the realm may have changed, and so may the expiry.
@@ -145,9 +126,7 @@ impl Authenticator {
             (Some(one), Some(list))
                 if *list.as_bytes() == *self.algorithms && list.into_iter().any(|offered| offered == one) =>
             {
-                PasswordAlgorithmKind::from_id(one.id)
-                    .map(Some)
-                    .ok_or(AuthError::BidDown)
+                PasswordAlgorithmKind::from_id(one.id).map(Some).ok_or(AuthError::BidDown)
             }
             _ => Err(AuthError::BidDown),
         }
@@ -173,14 +152,8 @@ fn read_claim<'a>(request: &Message<'a>) -> Result<(Claim<'a>, &'a str, &'a str)
             None => return Err(AuthError::MissingUsername),
         },
     };
-    let realm = request
-        .realm()
-        .map_err(|_| AuthError::Malformed)?
-        .ok_or(AuthError::MissingRealm)?;
-    let nonce = request
-        .nonce()
-        .map_err(|_| AuthError::Malformed)?
-        .ok_or(AuthError::MissingNonce)?;
+    let realm = request.realm().map_err(|_| AuthError::Malformed)?.ok_or(AuthError::MissingRealm)?;
+    let nonce = request.nonce().map_err(|_| AuthError::Malformed)?.ok_or(AuthError::MissingNonce)?;
     Ok((claim, realm, nonce))
 }
 
@@ -301,10 +274,7 @@ pub struct RealmTooLong;
 
 impl fmt::Display for RealmTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "a realm has fewer than 128 characters, in at most {MAX_REALM_BYTES} bytes"
-        )
+        write!(f, "a realm has fewer than 128 characters, in at most {MAX_REALM_BYTES} bytes")
     }
 }
 

@@ -27,11 +27,7 @@ impl ClientAuth {
     /// Knows nothing of a server yet.
     #[must_use]
     pub fn new(username: &str, password: Password) -> Self {
-        Self {
-            username: username.to_owned(),
-            password,
-            answer: None,
-        }
+        Self { username: username.to_owned(), password, answer: None }
     }
 
     /// Takes in a 401 or 438. The key is derived anew only if realm or algorithm changed.
@@ -39,14 +35,8 @@ impl ClientAuth {
     /// # Errors
     /// When the challenge cannot or must not be answered; the last one stays.
     pub fn challenged(&mut self, reply: &Message<'_>) -> Result<(), ChallengeError> {
-        let realm = reply
-            .realm()
-            .map_err(|_| ChallengeError::Malformed)?
-            .ok_or(ChallengeError::Malformed)?;
-        let nonce = reply
-            .nonce()
-            .map_err(|_| ChallengeError::Malformed)?
-            .ok_or(ChallengeError::Malformed)?;
+        let realm = reply.realm().map_err(|_| ChallengeError::Malformed)?.ok_or(ChallengeError::Malformed)?;
+        let nonce = reply.nonce().map_err(|_| ChallengeError::Malformed)?.ok_or(ChallengeError::Malformed)?;
         let features = SecurityFeatures::of_nonce(nonce.as_bytes());
         let offered = reply.password_algorithms().map_err(|_| ChallengeError::Malformed)?;
         let algorithm = match offered {
@@ -104,11 +94,7 @@ impl ClientAuth {
     pub fn check(&self, reply: &Message<'_>) -> Result<(), AuthError> {
         let answer = self.answer.as_ref().ok_or(AuthError::NoIntegrity)?;
         let found = answer.credential.verify(reply)?;
-        if found == answer.integrity() {
-            Ok(())
-        } else {
-            Err(AuthError::NoIntegrity)
-        }
+        if found == answer.integrity() { Ok(()) } else { Err(AuthError::NoIntegrity) }
     }
 }
 

@@ -39,12 +39,7 @@ impl Credential {
     }
 
     pub(crate) fn new(user: UserId, realm: Arc<str>, expires: Option<UnixSeconds>, keys: Keys) -> Self {
-        Self(Arc::new(Inner {
-            user,
-            realm,
-            expires,
-            keys,
-        }))
+        Self(Arc::new(Inner { user, realm, expires, keys }))
     }
 
     /// Whom the credential belongs to.
@@ -92,11 +87,7 @@ impl Credential {
     /// [`AuthError::NoIntegrity`], [`AuthError::Malformed`] or [`AuthError::BadIntegrity`].
     pub fn verify(&self, message: &Message<'_>) -> Result<IntegrityAlgorithm, AuthError> {
         let proof = Proof::of(message)?;
-        if self.proves(&proof) {
-            Ok(proof.algorithm)
-        } else {
-            Err(AuthError::BadIntegrity)
-        }
+        if self.proves(&proof) { Ok(proof.algorithm) } else { Err(AuthError::BadIntegrity) }
     }
 
     /// Appends the integrity attribute to a message. Only FINGERPRINT may follow.
@@ -137,11 +128,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn new(key: LongTermKey) -> Self {
-        Self {
-            key,
-            sha1: OnceLock::new(),
-            sha256: OnceLock::new(),
-        }
+        Self { key, sha1: OnceLock::new(), sha256: OnceLock::new() }
     }
 
     pub(crate) fn prove(&self, proof: &Proof<'_>) -> bool {
@@ -194,25 +181,12 @@ mod tests {
         let printed = hex(&text.lines().filter(|line| !line.starts_with('#')).collect::<String>());
         let (covered, attribute) = printed.split_at(printed.len() - 36);
         let (header, body) = covered.split_first_chunk().unwrap();
-        let check = IntegrityCheck {
-            header: *header,
-            body,
-            mac: &attribute[4..],
-        };
+        let check = IntegrityCheck { header: *header, body, mac: &attribute[4..] };
         let username = "\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}";
         let credential = Credential::long_term(username, "example.org", "TheMatrIX", PasswordAlgorithmKind::Sha256);
-        assert!(credential.proves(&Proof {
-            algorithm: IntegrityAlgorithm::Sha256,
-            check
-        }));
-        let front = IntegrityCheck {
-            mac: &check.mac[..16],
-            ..check
-        };
-        assert!(credential.proves(&Proof {
-            algorithm: IntegrityAlgorithm::Sha256,
-            check: front
-        }));
+        assert!(credential.proves(&Proof { algorithm: IntegrityAlgorithm::Sha256, check }));
+        let front = IntegrityCheck { mac: &check.mac[..16], ..check };
+        assert!(credential.proves(&Proof { algorithm: IntegrityAlgorithm::Sha256, check: front }));
     }
 
     #[test]

@@ -96,12 +96,7 @@ fn hash_into<H: Digest>(out: &mut [u8], username: &str, realm: &str, password: &
 /// ([RFC 8489 §14.4](https://www.rfc-editor.org/rfc/rfc8489#section-14.4)). It hides the name from who listens in, and is no secret.
 #[must_use]
 pub fn userhash(username: &str, realm: &str) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(username)
-        .chain_update(b":")
-        .chain_update(realm)
-        .finalize()
-        .into()
+    Sha256::new().chain_update(username).chain_update(b":").chain_update(realm).finalize().into()
 }
 
 #[cfg(test)]
@@ -114,10 +109,7 @@ mod tests {
     #[test]
     fn rfc8489_b1_userhash() {
         let hash = userhash("\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}", "example.org");
-        assert_eq!(
-            hash.to_vec(),
-            hex("4a3cf38fef6992bda952c6780417da0f24819415569e60b205c46e41407f1704")
-        );
+        assert_eq!(hash.to_vec(), hex("4a3cf38fef6992bda952c6780417da0f24819415569e60b205c46e41407f1704"));
     }
 
     #[test]
@@ -128,10 +120,7 @@ mod tests {
 
     #[test]
     fn algorithms_give_keys_of_their_own_length_that_differ() {
-        let (md5, sha) = (
-            LongTermKey::derive(Md5, "u", "r", b"p"),
-            LongTermKey::derive(Sha256, "u", "r", b"p"),
-        );
+        let (md5, sha) = (LongTermKey::derive(Md5, "u", "r", b"p"), LongTermKey::derive(Sha256, "u", "r", b"p"));
         assert_eq!((md5.as_bytes().len(), sha.as_bytes().len()), (16, 32));
         assert_ne!(md5, sha);
         assert_eq!(md5, LongTermKey::derive(Md5, "u", "r", b"p"));
@@ -142,10 +131,7 @@ mod tests {
     fn rfc8489_b1_key() {
         let username = "\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}";
         let key = LongTermKey::derive(Sha256, username, "example.org", b"TheMatrIX");
-        assert_eq!(
-            key.as_bytes(),
-            &hex("dd295a613b9058c3c23d6dc7165bda072304d989c9d0af3a8c7e184b4f9bb4a1")
-        );
+        assert_eq!(key.as_bytes(), &hex("dd295a613b9058c3c23d6dc7165bda072304d989c9d0af3a8c7e184b4f9bb4a1"));
     }
 
     /// Holds only with the hash crates' `zeroize` feature, which is easily lost when a dependency is bumped.

@@ -46,20 +46,13 @@ impl SecurityFeatures {
         };
         let mut bytes = [0; 3];
         match STANDARD_NO_PAD.decode_slice(bits, &mut bytes) {
-            Ok(_) => Self {
-                password_algorithms: bytes[0] & 0x80 != 0,
-                username_anonymity: bytes[0] & 0x40 != 0,
-            },
+            Ok(_) => Self { password_algorithms: bytes[0] & 0x80 != 0, username_anonymity: bytes[0] & 0x40 != 0 },
             Err(_) => Self::default(),
         }
     }
 
     fn to_bytes(self) -> [u8; 3] {
-        [
-            u8::from(self.password_algorithms) << 7 | u8::from(self.username_anonymity) << 6,
-            0,
-            0,
-        ]
+        [u8::from(self.password_algorithms) << 7 | u8::from(self.username_anonymity) << 6, 0, 0]
     }
 }
 
@@ -97,9 +90,7 @@ impl NonceSealer {
             key: HmacSha256::new(key.as_bytes()),
             features,
             algorithms: algorithms.into(),
-            lifetime_seconds: u32::try_from(lifetime.as_secs())
-                .unwrap_or(u32::MAX / 2)
-                .min(u32::MAX / 2),
+            lifetime_seconds: u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX / 2).min(u32::MAX / 2),
         }
     }
 
@@ -122,9 +113,7 @@ impl NonceSealer {
         if !bool::from(expected.0.ct_eq(nonce)) {
             return Err(AuthError::ForeignNonce);
         }
-        let age = time_field(now)
-            .wrapping_add(CLOCK_SKEW_SECONDS)
-            .wrapping_sub(u32::from_be_bytes(time));
+        let age = time_field(now).wrapping_add(CLOCK_SKEW_SECONDS).wrapping_sub(u32::from_be_bytes(time));
         if age > self.lifetime_seconds + CLOCK_SKEW_SECONDS {
             return Err(AuthError::StaleNonce);
         }
@@ -133,9 +122,7 @@ impl NonceSealer {
 
     fn nonce(&self, client: IpAddr, time: [u8; 4], salt: [u8; 4]) -> Nonce {
         let features = self.features.to_bytes();
-        let mac = self
-            .key
-            .mac(&[b"N1", &features, &time, &salt, &client_prefix(client), &self.algorithms]);
+        let mac = self.key.mac(&[b"N1", &features, &time, &salt, &client_prefix(client), &self.algorithms]);
         let mut sealed = [0; 8 + MAC_LEN];
         sealed[..4].copy_from_slice(&time);
         sealed[4..8].copy_from_slice(&salt);
@@ -160,10 +147,7 @@ impl fmt::Debug for NonceSealer {
 }
 
 /// Four bytes of time wrap in 2106, and comparing them wraps along.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the field wraps, and so does its comparison"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the field wraps, and so does its comparison")]
 fn time_field(now: UnixSeconds) -> u32 {
     now.0 as u32
 }
@@ -191,10 +175,7 @@ mod tests {
 
     const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
     const LIST: &[u8] = &[0, 2, 0, 0, 0, 1, 0, 0];
-    const ALL: SecurityFeatures = SecurityFeatures {
-        password_algorithms: true,
-        username_anonymity: true,
-    };
+    const ALL: SecurityFeatures = SecurityFeatures { password_algorithms: true, username_anonymity: true };
 
     fn sealer() -> NonceSealer {
         NonceSealer::new(&NonceKey::new([7; 32]), ALL, LIST, Duration::from_secs(3600))
@@ -221,11 +202,7 @@ mod tests {
             ("", false, false),
         ] {
             let features = SecurityFeatures::of_nonce(nonce.as_bytes());
-            assert_eq!(
-                (features.password_algorithms, features.username_anonymity),
-                (algorithms, anonymity),
-                "{nonce}"
-            );
+            assert_eq!((features.password_algorithms, features.username_anonymity), (algorithms, anonymity), "{nonce}");
         }
     }
 
@@ -257,11 +234,7 @@ mod tests {
         ] {
             let nonce = sealer.seal(ip(given), NOW, [1; 4]);
             let result = sealer.check(nonce.as_str().as_bytes(), ip(used), NOW);
-            assert_eq!(
-                result,
-                if good { Ok(()) } else { Err(AuthError::ForeignNonce) },
-                "{given} {used}"
-            );
+            assert_eq!(result, if good { Ok(()) } else { Err(AuthError::ForeignNonce) }, "{given} {used}");
         }
     }
 
@@ -294,10 +267,7 @@ mod tests {
         let client = ip("192.0.2.1");
         let sealer = NonceSealer::new(&NonceKey::new([7; 32]), ALL, LIST, Duration::MAX);
         let nonce = sealer.seal(client, NOW, [1; 4]);
-        assert_eq!(
-            sealer.check(nonce.as_str().as_bytes(), client, UnixSeconds(NOW.0 + 1_000_000_000)),
-            Ok(())
-        );
+        assert_eq!(sealer.check(nonce.as_str().as_bytes(), client, UnixSeconds(NOW.0 + 1_000_000_000)), Ok(()));
     }
 
     #[test]
@@ -309,19 +279,12 @@ mod tests {
             for bit in 0..8 {
                 let mut bytes = nonce.0;
                 bytes[at] ^= 1 << bit;
-                assert_eq!(
-                    sealer.check(&bytes, client, NOW),
-                    Err(AuthError::ForeignNonce),
-                    "byte {at} bit {bit}"
-                );
+                assert_eq!(sealer.check(&bytes, client, NOW), Err(AuthError::ForeignNonce), "byte {at} bit {bit}");
             }
             assert_eq!(sealer.check(&nonce.0[..at], client, NOW), Err(AuthError::ForeignNonce));
         }
         let longer = [nonce.as_str(), "A"].concat();
-        assert_eq!(
-            sealer.check(longer.as_bytes(), client, NOW),
-            Err(AuthError::ForeignNonce)
-        );
+        assert_eq!(sealer.check(longer.as_bytes(), client, NOW), Err(AuthError::ForeignNonce));
     }
 
     #[test]
@@ -329,19 +292,13 @@ mod tests {
         let client = ip("192.0.2.1");
         let nonce = sealer().seal(client, NOW, [1; 4]);
         let hour = Duration::from_secs(3600);
-        let plain = SecurityFeatures {
-            username_anonymity: false,
-            ..ALL
-        };
+        let plain = SecurityFeatures { username_anonymity: false, ..ALL };
         for other in [
             NonceSealer::new(&NonceKey::new([8; 32]), ALL, LIST, hour),
             NonceSealer::new(&NonceKey::new([7; 32]), ALL, &LIST[..4], hour),
             NonceSealer::new(&NonceKey::new([7; 32]), plain, LIST, hour),
         ] {
-            assert_eq!(
-                other.check(nonce.as_str().as_bytes(), client, NOW),
-                Err(AuthError::ForeignNonce)
-            );
+            assert_eq!(other.check(nonce.as_str().as_bytes(), client, NOW), Err(AuthError::ForeignNonce));
         }
         let sibling = NonceSealer::new(&NonceKey::new([7; 32]), ALL, LIST, Duration::from_secs(60));
         assert_eq!(sibling.check(nonce.as_str().as_bytes(), client, NOW), Ok(()));

@@ -24,10 +24,7 @@ impl UserId {
     /// The id of a user whose name has no stamp.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            start: 0,
-        }
+        Self { name: name.into(), start: 0 }
     }
 
     /// The id as text.
@@ -37,10 +34,7 @@ impl UserId {
     }
 
     pub(crate) fn stamped(name: &str, stamp: &Stamp) -> Self {
-        Self {
-            name: name.into(),
-            start: stamp.id_start,
-        }
+        Self { name: name.into(), start: stamp.id_start }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -130,19 +124,11 @@ mod tests {
             ("1700000000:", 1_700_000_000, "1700000000:"),
             ("alice:1700000000", 1_700_000_000, "alice:1700000000"),
             ("alice:1700000000:junk", 1_700_000_000, "alice:1700000000:junk"),
-            (
-                "alice:1700000000:1800000000",
-                1_700_000_000,
-                "alice:1700000000:1800000000",
-            ),
+            ("alice:1700000000:1800000000", 1_700_000_000, "alice:1700000000:1800000000"),
             (":1700000000", 1_700_000_000, ":1700000000"),
             ("-5:alice", 0, "alice"),
             ("+1700000000:alice", 1_700_000_000, "alice"),
-            (
-                "99999999999999999999:1700000000",
-                1_700_000_000,
-                "99999999999999999999:1700000000",
-            ),
+            ("99999999999999999999:1700000000", 1_700_000_000, "99999999999999999999:1700000000"),
             ("マト:1700000000", 1_700_000_000, "マト:1700000000"),
             ("1700000000:マト", 1_700_000_000, "マト"),
         ] {
@@ -152,18 +138,9 @@ mod tests {
 
     #[test]
     fn a_name_without_stamp_is_nobodys() {
-        for name in [
-            "",
-            "alice",
-            "alice:bob",
-            ":",
-            "::",
-            "1e9",
-            "0x10:alice",
-            " 1700000000",
-            "17_00",
-            "99999999999999999999",
-        ] {
+        for name in
+            ["", "alice", "alice:bob", ":", "::", "1e9", "0x10:alice", " 1700000000", "17_00", "99999999999999999999"]
+        {
             assert_eq!(parsed(name), None, "{name}");
         }
     }

@@ -102,25 +102,14 @@ impl Users {
 
     /// Whether these users, asked today, would give the credential its key, in the credential's own realm.
     pub(crate) fn know(&self, credential: &Credential) -> bool {
-        let (name, realm, algorithm) = (
-            credential.username(),
-            credential.realm(),
-            credential.password_algorithm(),
-        );
+        let (name, realm, algorithm) = (credential.username(), credential.realm(), credential.password_algorithm());
         match self {
             Self::Static(users) => users.named(name).any(|user| {
-                credential.has_key(&LongTermKey::derive(
-                    algorithm,
-                    name,
-                    realm,
-                    user.password.as_str().as_bytes(),
-                ))
+                credential.has_key(&LongTermKey::derive(algorithm, name, realm, user.password.as_str().as_bytes()))
             }),
             Self::Ephemeral { secrets, .. } => {
                 Stamp::parse(name).is_some()
-                    && secrets
-                        .iter()
-                        .any(|secret| credential.has_key(&ephemeral_key(secret, name, realm, algorithm)))
+                    && secrets.iter().any(|secret| credential.has_key(&ephemeral_key(secret, name, realm, algorithm)))
             }
             Self::None => false,
         }
@@ -146,14 +135,7 @@ fn find_ephemeral(secrets: &[Secret], name: &str, asked: &Asked<'_>) -> Result<C
         .iter()
         .map(|secret| Keys::new(ephemeral_key(secret, name, asked.realm, asked.algorithm)))
         .find(|keys| keys.prove(asked.proof))
-        .map(|keys| {
-            Credential::new(
-                UserId::stamped(name, &stamp),
-                Arc::clone(asked.realm),
-                Some(stamp.expires),
-                keys,
-            )
-        })
+        .map(|keys| Credential::new(UserId::stamped(name, &stamp), Arc::clone(asked.realm), Some(stamp.expires), keys))
         .ok_or(AuthError::BadIntegrity)
 }
 
@@ -204,22 +186,13 @@ impl StaticUser {
 
 impl StaticUsers {
     fn new(users: Vec<(String, Password)>, realm: &Arc<str>) -> Self {
-        let mut by_name: Vec<StaticUser> = users
-            .into_iter()
-            .map(|(name, password)| StaticUser::new(&name, password, realm))
-            .collect();
+        let mut by_name: Vec<StaticUser> =
+            users.into_iter().map(|(name, password)| StaticUser::new(&name, password, realm)).collect();
         by_name.sort_by(|a, b| a.name().cmp(b.name()));
-        let mut by_hash: Vec<([u8; 32], usize)> = by_name
-            .iter()
-            .enumerate()
-            .map(|(index, user)| (user.md5.userhash(), index))
-            .collect();
+        let mut by_hash: Vec<([u8; 32], usize)> =
+            by_name.iter().enumerate().map(|(index, user)| (user.md5.userhash(), index)).collect();
         by_hash.sort_unstable();
-        Self {
-            by_name,
-            by_hash,
-            decoy: StaticUser::new("", Password::from(""), realm),
-        }
+        Self { by_name, by_hash, decoy: StaticUser::new("", Password::from(""), realm) }
     }
 
     fn find(&self, asked: &Asked<'_>) -> Result<Credential, AuthError> {
@@ -245,19 +218,12 @@ impl StaticUsers {
 
     fn named(&self, name: &str) -> impl Iterator<Item = &StaticUser> {
         let from = self.by_name.partition_point(|user| user.name() < name);
-        self.by_name
-            .iter()
-            .skip(from)
-            .take_while(move |user| user.name() == name)
+        self.by_name.iter().skip(from).take_while(move |user| user.name() == name)
     }
 
     fn hashed(&self, hash: [u8; 32]) -> impl Iterator<Item = &StaticUser> {
         let from = self.by_hash.partition_point(|(known, _)| *known < hash);
-        let same = self
-            .by_hash
-            .iter()
-            .skip(from)
-            .take_while(move |(known, _)| *known == hash);
+        let same = self.by_hash.iter().skip(from).take_while(move |(known, _)| *known == hash);
         same.filter_map(|(_, index)| self.by_name.get(*index))
     }
 }

@@ -42,39 +42,16 @@ fn a_client_comes_in_under_every_configuration_and_knows_the_reply() {
     let ephemeral = (name.as_str(), ephemeral_password("s", &name));
     let fixed = ("alice", "red".to_owned());
     for (server, (username, password), algorithm, integrity) in [
-        (
-            static_server(&[("alice", "red")]),
-            &fixed,
-            sha256,
-            IntegrityAlgorithm::Sha256,
-        ),
-        (
-            builder(users()).algorithms(&[md5, sha256]).build().unwrap(),
-            &fixed,
-            md5,
-            IntegrityAlgorithm::Sha256,
-        ),
-        (
-            builder(users()).algorithms(&[]).build().unwrap(),
-            &fixed,
-            md5,
-            IntegrityAlgorithm::Sha1,
-        ),
-        (
-            ephemeral_server(&["s"], Expiry::Strict),
-            &ephemeral,
-            sha256,
-            IntegrityAlgorithm::Sha256,
-        ),
+        (static_server(&[("alice", "red")]), &fixed, sha256, IntegrityAlgorithm::Sha256),
+        (builder(users()).algorithms(&[md5, sha256]).build().unwrap(), &fixed, md5, IntegrityAlgorithm::Sha256),
+        (builder(users()).algorithms(&[]).build().unwrap(), &fixed, md5, IntegrityAlgorithm::Sha1),
+        (ephemeral_server(&["s"], Expiry::Strict), &ephemeral, sha256, IntegrityAlgorithm::Sha256),
     ] {
         let mut auth = ClientAuth::new(username, password.as_str().into());
         assert!(!auth.is_challenged());
         let verified = log_in(&server, &mut auth).unwrap();
         assert!(auth.is_challenged());
-        assert_eq!(
-            (verified.credential.password_algorithm(), verified.integrity),
-            (algorithm, integrity)
-        );
+        assert_eq!((verified.credential.password_algorithm(), verified.integrity), (algorithm, integrity));
 
         let reply = message(Class::Success, |writer| {
             verified.credential.sign(writer, verified.integrity);
@@ -82,25 +59,16 @@ fn a_client_comes_in_under_every_configuration_and_knows_the_reply() {
         assert_eq!(auth.check(&Message::parse(&reply).unwrap()), Ok(()));
         let mut forged = reply.clone();
         forged[30] ^= 1;
-        assert_eq!(
-            auth.check(&Message::parse(&forged).unwrap()),
-            Err(AuthError::BadIntegrity)
-        );
+        assert_eq!(auth.check(&Message::parse(&forged).unwrap()), Err(AuthError::BadIntegrity));
         let unsigned = message(Class::Success, |_| ());
-        assert_eq!(
-            auth.check(&Message::parse(&unsigned).unwrap()),
-            Err(AuthError::NoIntegrity)
-        );
+        assert_eq!(auth.check(&Message::parse(&unsigned).unwrap()), Err(AuthError::NoIntegrity));
     }
 }
 
 #[test]
 fn a_wrong_password_is_a_401_again() {
     let mut auth = ClientAuth::new("alice", "blue".into());
-    assert_eq!(
-        log_in(&static_server(&[("alice", "red")]), &mut auth).unwrap_err(),
-        AuthError::BadIntegrity
-    );
+    assert_eq!(log_in(&static_server(&[("alice", "red")]), &mut auth).unwrap_err(), AuthError::BadIntegrity);
 }
 
 #[test]
@@ -108,10 +76,7 @@ fn before_the_first_challenge_a_request_stays_bare_and_no_reply_is_proven() {
     let auth = ClientAuth::new("alice", "red".into());
     let request = message(Class::Request, |writer| auth.complete(writer));
     assert_eq!(request.len(), 20);
-    assert_eq!(
-        auth.check(&Message::parse(&request).unwrap()),
-        Err(AuthError::NoIntegrity)
-    );
+    assert_eq!(auth.check(&Message::parse(&request).unwrap()), Err(AuthError::NoIntegrity));
 }
 
 #[test]
@@ -127,21 +92,14 @@ fn a_reply_with_the_weaker_integrity_is_not_believed() {
 #[test]
 fn challenges_that_must_not_be_answered_leave_the_last_answer_alone() {
     let mut auth = ClientAuth::new("alice", "red".into());
-    auth.challenged(&Message::parse(&challenge(REALM, "plain", None)).unwrap())
-        .unwrap();
+    auth.challenged(&Message::parse(&challenge(REALM, "plain", None)).unwrap()).unwrap();
     let no_realm = message(Class::Error, |writer| {
         writer.nonce("x");
     });
     for (bytes, error) in [
         (challenge(REALM, "obMatJos2gAAAxyz", None), ChallengeError::BidDown),
-        (
-            challenge(REALM, "x", Some(&[0, 9, 0, 0])),
-            ChallengeError::NoCommonAlgorithm,
-        ),
-        (
-            challenge(REALM, "x", Some(&[0, 2, 0, 4, 0, 0, 0, 0])),
-            ChallengeError::NoCommonAlgorithm,
-        ),
+        (challenge(REALM, "x", Some(&[0, 9, 0, 0])), ChallengeError::NoCommonAlgorithm),
+        (challenge(REALM, "x", Some(&[0, 2, 0, 4, 0, 0, 0, 0])), ChallengeError::NoCommonAlgorithm),
         (challenge(REALM, "x", Some(&[0, 2, 0])), ChallengeError::Malformed),
         (no_realm, ChallengeError::Malformed),
     ] {
@@ -155,29 +113,21 @@ fn challenges_that_must_not_be_answered_leave_the_last_answer_alone() {
 fn the_first_algorithm_known_here_is_chosen_and_the_list_given_back() {
     let mut auth = ClientAuth::new("alice", "red".into());
     let list = [&[0, 9, 0, 2, 1, 1, 0, 0][..], MD5, BOTH].concat();
-    auth.challenged(&Message::parse(&challenge(REALM, "obMatJos2gAAAxyz", Some(&list))).unwrap())
-        .unwrap();
+    auth.challenged(&Message::parse(&challenge(REALM, "obMatJos2gAAAxyz", Some(&list))).unwrap()).unwrap();
     let bytes = message(Class::Request, |writer| auth.complete(writer));
     let request = Message::parse(&bytes).unwrap();
     assert_eq!(request.attribute(AttributeType::PASSWORD_ALGORITHMS), Some(&list[..]));
     assert_eq!(request.attribute(AttributeType::PASSWORD_ALGORITHM), Some(MD5));
-    assert_eq!(
-        (request.username().unwrap(), request.userhash().unwrap()),
-        (Some("alice"), None)
-    );
+    assert_eq!((request.username().unwrap(), request.userhash().unwrap()), (Some("alice"), None));
 }
 
 #[test]
 fn a_nonce_that_wants_anonymity_gets_the_hash_instead_of_the_name() {
     let mut auth = ClientAuth::new("alice", "red".into());
-    auth.challenged(&Message::parse(&challenge(REALM, "obMatJos2QAAAxyz", None)).unwrap())
-        .unwrap();
+    auth.challenged(&Message::parse(&challenge(REALM, "obMatJos2QAAAxyz", None)).unwrap()).unwrap();
     let bytes = message(Class::Request, |writer| auth.complete(writer));
     let request = Message::parse(&bytes).unwrap();
     let own = Credential::long_term("alice", REALM, "red", PasswordAlgorithmKind::Md5);
-    assert_eq!(
-        (request.username().unwrap(), request.userhash().unwrap()),
-        (None, Some(own.userhash()))
-    );
+    assert_eq!((request.username().unwrap(), request.userhash().unwrap()), (None, Some(own.userhash())));
     assert_eq!(own.verify(&request), Ok(IntegrityAlgorithm::Sha1));
 }

@@ -22,10 +22,7 @@ pub(crate) fn builder(credentials: Credentials) -> AuthenticatorBuilder {
 }
 
 pub(crate) fn static_server(users: &[(&str, &str)]) -> Authenticator {
-    let users = users
-        .iter()
-        .map(|(name, password)| ((*name).to_owned(), (*password).into()))
-        .collect();
+    let users = users.iter().map(|(name, password)| ((*name).to_owned(), (*password).into())).collect();
     builder(Credentials::Static(users)).build().unwrap()
 }
 
@@ -35,11 +32,7 @@ pub(crate) fn ephemeral_server(secrets: &[&str], expiry: Expiry) -> Authenticato
 }
 
 pub(crate) fn nonce(server: &Authenticator) -> String {
-    server
-        .challenge(client(), NOW, [1, 2, 3, 4])
-        .nonce()
-        .as_str()
-        .to_owned()
+    server.challenge(client(), NOW, [1, 2, 3, 4]).nonce().as_str().to_owned()
 }
 
 /// A message by its parts; what is `None` is left out.
@@ -141,7 +134,6 @@ impl Request {
 
     /// Who the server says it was.
     pub(crate) fn user(&self, server: &Authenticator) -> Result<String, AuthError> {
-        self.ask(server)
-            .map(|verified| verified.credential.user_id().as_str().to_owned())
+        self.ask(server).map(|verified| verified.credential.user_id().as_str().to_owned())
     }
 }

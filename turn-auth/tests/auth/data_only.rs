@@ -52,9 +52,7 @@ fn log_in(server: &Authenticator, username: &str, password: &str) -> Result<Cred
     auth.complete(&mut writer);
     let len = writer.finish().unwrap();
     let request = Message::parse(&buf[..len]).unwrap();
-    server
-        .verify(&request, client(), NOW, None)
-        .map(|verified| verified.credential)
+    server.verify(&request, client(), NOW, None).map(|verified| verified.credential)
 }
 
 proptest! {

@@ -19,11 +19,7 @@ fn every_username_form_comes_in_under_its_user_id() {
         (format!("alice:{LATER}:junk"), format!("alice:{LATER}:junk")),
         (format!("{LATER}:alice:phone"), "alice:phone".to_owned()),
     ] {
-        assert_eq!(
-            Request::ephemeral(&server, &name, SECRET).user(&server),
-            Ok(id),
-            "{name}"
-        );
+        assert_eq!(Request::ephemeral(&server, &name, SECRET).user(&server), Ok(id), "{name}");
         let password = ephemeral_password(SECRET, &name);
         let verified = Request::modern(&server, &name, &password).ask(&server).unwrap();
         assert_eq!(verified.credential.username(), name);
@@ -47,17 +43,10 @@ fn a_name_without_stamp_is_unknown_even_with_the_right_password() {
 fn a_foreign_secret_is_refused_and_any_of_ours_is_good() {
     let name = format!("{LATER}:alice");
     let server = ephemeral_server(&["new", "old"], Expiry::AllocateOnly);
-    for (secret, expected) in [
-        ("new", Ok(())),
-        ("old", Ok(())),
-        ("other", Err(AuthError::BadIntegrity)),
-        ("", Err(AuthError::BadIntegrity)),
-    ] {
-        assert_eq!(
-            Request::ephemeral(&server, &name, secret).user(&server).map(|_| ()),
-            expected,
-            "{secret}"
-        );
+    for (secret, expected) in
+        [("new", Ok(())), ("old", Ok(())), ("other", Err(AuthError::BadIntegrity)), ("", Err(AuthError::BadIntegrity))]
+    {
+        assert_eq!(Request::ephemeral(&server, &name, secret).user(&server).map(|_| ()), expected, "{secret}");
     }
     let plain_secret_as_password = Request::new(&server, &name, "new");
     assert_eq!(plain_secret_as_password.user(&server), Err(AuthError::BadIntegrity));
@@ -71,35 +60,20 @@ fn a_foreign_secret_is_refused_and_any_of_ours_is_good() {
 fn the_password_is_of_the_whole_name_and_cannot_be_carried_over() {
     let server = ephemeral_server(&[SECRET], Expiry::AllocateOnly);
     let own = ephemeral_password(SECRET, &format!("{LATER}:alice"));
-    for other in [
-        format!("{LATER}:bob"),
-        format!("{}:alice", LATER + 1),
-        format!("{LATER}"),
-    ] {
-        assert_eq!(
-            Request::new(&server, &other, &own).user(&server),
-            Err(AuthError::BadIntegrity),
-            "{other}"
-        );
+    for other in [format!("{LATER}:bob"), format!("{}:alice", LATER + 1), format!("{LATER}")] {
+        assert_eq!(Request::new(&server, &other, &own).user(&server), Err(AuthError::BadIntegrity), "{other}");
     }
 }
 
 #[test]
 fn the_second_of_the_stamp_is_the_last_good_one() {
     let server = ephemeral_server(&[SECRET], Expiry::AllocateOnly);
-    for (stamp, expected) in [
-        (NOW.0, Ok(())),
-        (NOW.0 - 1, Err(AuthError::Expired)),
-        (0, Err(AuthError::Expired)),
-    ] {
+    for (stamp, expected) in [(NOW.0, Ok(())), (NOW.0 - 1, Err(AuthError::Expired)), (0, Err(AuthError::Expired))] {
         let request = Request::ephemeral(&server, &format!("{stamp}:alice"), SECRET);
         assert_eq!(request.user(&server).map(|_| ()), expected, "{stamp}");
     }
     let request = Request::ephemeral(&server, "-1:alice", SECRET);
-    assert_eq!(
-        (request.user(&server), AuthError::Expired.code()),
-        (Err(AuthError::Expired), 401)
-    );
+    assert_eq!((request.user(&server), AuthError::Expired.code()), (Err(AuthError::Expired), 401));
 }
 
 #[test]
@@ -131,20 +105,14 @@ fn expiry_is_for_allocates_only_or_for_all_requests() {
 fn a_new_stamp_of_the_same_user_is_checked_with_its_own_key_and_then_kept() {
     let server = ephemeral_server(&[SECRET], Expiry::Strict);
     let (old, new) = (format!("{}:alice", NOW.0 + 1), format!("{LATER}:alice"));
-    let kept = Request::ephemeral(&server, &old, SECRET)
-        .ask(&server)
-        .unwrap()
-        .credential;
+    let kept = Request::ephemeral(&server, &old, SECRET).ask(&server).unwrap().credential;
     let refresh = Request::ephemeral(&server, &new, SECRET).method(Method::Refresh);
     let verified = refresh.ask_at(&server, UnixSeconds(NOW.0 + 2), Some(&kept)).unwrap();
     assert_eq!(verified.credential.user_id(), kept.user_id());
     assert_eq!(verified.credential.username(), new);
     // The old key does not sign for the new name.
     let forged = Request::new(&server, &new, &ephemeral_password(SECRET, &old)).method(Method::Refresh);
-    assert_eq!(
-        forged.ask_at(&server, NOW, Some(&kept)).unwrap_err(),
-        AuthError::BadIntegrity
-    );
+    assert_eq!(forged.ask_at(&server, NOW, Some(&kept)).unwrap_err(), AuthError::BadIntegrity);
 }
 
 #[test]
@@ -154,10 +122,7 @@ fn a_kept_credential_outlives_its_secret() {
     let after = ephemeral_server(&["new"], Expiry::AllocateOnly);
     let refresh = Request::ephemeral(&before, &format!("{LATER}:alice"), "old").method(Method::Refresh);
     let kept = refresh.ask(&before).unwrap().credential;
-    assert_eq!(
-        (before.knows(&kept), rolling.knows(&kept), after.knows(&kept)),
-        (true, true, false)
-    );
+    assert_eq!((before.knows(&kept), rolling.knows(&kept), after.knows(&kept)), (true, true, false));
     assert!(refresh.ask_at(&after, NOW, Some(&kept)).is_ok());
     assert_eq!(refresh.ask_at(&after, NOW, None).unwrap_err(), AuthError::BadIntegrity);
 }
@@ -170,11 +135,7 @@ fn userhash_is_neither_offered_nor_taken_but_a_kept_one_is_known() {
     let name = format!("{LATER}:alice");
     let named = Request::ephemeral(&server, &name, SECRET);
     let kept = named.ask(&server).unwrap().credential;
-    let hashed = Request {
-        username: None,
-        userhash: Some(userhash(&name, REALM)),
-        ..named
-    };
+    let hashed = Request { username: None, userhash: Some(userhash(&name, REALM)), ..named };
     assert_eq!(hashed.user(&server), Err(AuthError::UnknownUser));
     assert!(hashed.ask_at(&server, NOW, Some(&kept)).is_ok());
 }
@@ -184,18 +145,9 @@ fn replies_are_signed_with_the_verified_credential() {
     let server = ephemeral_server(&[SECRET], Expiry::AllocateOnly);
     let name = format!("{LATER}:alice");
     let bytes = Request::ephemeral(&server, &name, SECRET).bytes();
-    let verified = server
-        .verify(&Message::parse(&bytes).unwrap(), client(), NOW, None)
-        .unwrap();
-    let own = turn_auth::Credential::long_term(
-        &name,
-        REALM,
-        &ephemeral_password(SECRET, &name),
-        PasswordAlgorithmKind::Md5,
-    );
+    let verified = server.verify(&Message::parse(&bytes).unwrap(), client(), NOW, None).unwrap();
+    let own =
+        turn_auth::Credential::long_term(&name, REALM, &ephemeral_password(SECRET, &name), PasswordAlgorithmKind::Md5);
     assert_eq!(own.verify(&Message::parse(&bytes).unwrap()), Ok(verified.integrity));
-    assert_eq!(
-        verified.credential.verify(&Message::parse(&bytes).unwrap()),
-        Ok(verified.integrity)
-    );
+    assert_eq!(verified.credential.verify(&Message::parse(&bytes).unwrap()), Ok(verified.integrity));
 }

@@ -12,10 +12,7 @@ fn vector(text: &str) -> Vec<u8> {
         .flat_map(str::chars)
         .filter_map(|c| c.to_digit(16))
         .collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
-        .collect()
+    digits.chunks(2).map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap()).collect()
 }
 
 fn credential(algorithm: PasswordAlgorithmKind) -> Credential {
@@ -27,10 +24,7 @@ fn rfc5769_2_4_long_term_request() {
     let bytes = vector(include_str!("../vectors/rfc5769-2.4.hex"));
     let message = Message::parse(&bytes).unwrap();
     assert_eq!(message.username().unwrap(), Some(USERNAME));
-    assert_eq!(
-        credential(PasswordAlgorithmKind::Md5).verify(&message),
-        Ok(IntegrityAlgorithm::Sha1)
-    );
+    assert_eq!(credential(PasswordAlgorithmKind::Md5).verify(&message), Ok(IntegrityAlgorithm::Sha1));
     assert!(credential(PasswordAlgorithmKind::Sha256).verify(&message).is_err());
     assert!(
         Credential::long_term(USERNAME, "example.org", "thematrix", PasswordAlgorithmKind::Md5)
@@ -54,10 +48,7 @@ fn rfc8489_b_1_is_refused_as_printed_and_its_corrected_form_verified() {
 
 #[test]
 fn every_prefix_of_a_vector_is_an_error() {
-    for text in [
-        include_str!("../vectors/rfc5769-2.4.hex"),
-        include_str!("../vectors/userhash-sha256.hex"),
-    ] {
+    for text in [include_str!("../vectors/rfc5769-2.4.hex"), include_str!("../vectors/userhash-sha256.hex")] {
         let bytes = vector(text);
         for end in 0..bytes.len() {
             assert!(Message::parse(&bytes[..end]).is_err());
