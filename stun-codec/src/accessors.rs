@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use crate::attribute::AttributeType;
 use crate::channel::ChannelNumber;
 use crate::header::TransactionId;
-use crate::layout::split_attribute;
+use crate::layout::Run;
 use crate::message::Message;
 use crate::value::{
     self, AddressErrorCode, AddressFamily, AttributeError, AttributeFault, ChangeRequest, ErrorCode, Icmp,
@@ -145,10 +145,7 @@ impl<'a> Message<'a> {
     }
 
     fn read<T>(&self, typ: AttributeType, read: impl FnOnce(&'a [u8]) -> Read<T>) -> Result<Option<T>, AttributeError> {
-        self.attribute(typ)
-            .map(read)
-            .transpose()
-            .map_err(|fault| AttributeError { typ, fault })
+        self.attribute(typ).map(read).transpose().map_err(|fault| AttributeError { typ, fault })
     }
 
     fn read_xor(&self, typ: AttributeType) -> Result<Option<SocketAddr>, AttributeError> {
@@ -156,11 +153,7 @@ impl<'a> Message<'a> {
     }
 
     fn xor_addresses(&self, typ: AttributeType) -> XorAddresses<'a> {
-        XorAddresses {
-            typ,
-            rest: self.plain(),
-            transaction: self.transaction_id(),
-        }
+        XorAddresses { typ, rest: self.plain(), transaction: self.transaction_id() }
     }
 }
 
@@ -168,7 +161,7 @@ impl<'a> Message<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct XorAddresses<'a> {
     typ: AttributeType,
-    rest: &'a [u8],
+    rest: Run<'a>,
     transaction: TransactionId,
 }
 
@@ -176,13 +169,7 @@ impl Iterator for XorAddresses<'_> {
     type Item = Result<SocketAddr, AttributeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (typ, value, rest) = split_attribute(self.rest)?;
-            self.rest = rest;
-            if typ == self.typ {
-                let address = value::xor_address(value, self.transaction);
-                return Some(address.map_err(|fault| AttributeError { typ, fault }));
-            }
-        }
+        let (typ, value) = self.rest.find(|(typ, _)| *typ == self.typ)?;
+        Some(value::xor_address(value, self.transaction).map_err(|fault| AttributeError { typ, fault }))
     }
 }

@@ -24,11 +24,7 @@ impl ChannelNumber {
     #[inline]
     #[must_use]
     pub const fn new(number: u16) -> Option<Self> {
-        if number & 0xC000 == 0x4000 {
-            Some(Self(number))
-        } else {
-            None
-        }
+        if number & 0xC000 == 0x4000 { Some(Self(number)) } else { None }
     }
 
     /// The number.

@@ -1,5 +1,6 @@
 //! CRC-32 (ISO 3309, as in Ethernet and zlib) for FINGERPRINT, eight bytes a step.
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
 const fn table() -> [[u32; 256]; 8] {
     let mut table = [[0u32; 256]; 8];
     let mut byte = 0;
@@ -28,8 +29,8 @@ const fn table() -> [[u32; 256]; 8] {
 
 static TABLE: [[u32; 256]; 8] = table();
 
-// A `u8` into 256 entries: the bounds check is gone once inlined.
 #[inline]
+#[expect(clippy::indexing_slicing, reason = "a byte is always within 256 entries")]
 fn look(slice: &[u32; 256], byte: u8) -> u32 {
     slice[usize::from(byte)]
 }
@@ -60,9 +61,7 @@ mod tests {
 
     fn bitwise(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(!0u32, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-                (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
-            })
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
         })
     }
 

@@ -21,13 +21,7 @@ pub(crate) struct Layout {
 impl Layout {
     #[inline]
     pub(crate) fn scan(body: &[u8], length: u16) -> Option<Self> {
-        let mut layout = Self {
-            plain_end: length,
-            sha1: None,
-            sha256: None,
-            fingerprint: None,
-            present: 0,
-        };
+        let mut layout = Self { plain_end: length, sha1: None, sha256: None, fingerprint: None, present: 0 };
         let mut rest = body;
         while !rest.is_empty() {
             let (typ, _, next) = split_attribute(rest)?;
@@ -79,15 +73,18 @@ pub(crate) fn split_attribute(bytes: &[u8]) -> Option<(AttributeType, &[u8], &[u
     Some((AttributeType(u16::from_be_bytes([t0, t1])), value, rest))
 }
 
-/// The first attribute of that type in a run of attributes.
-#[inline]
-pub(crate) fn find(mut attributes: &[u8], typ: AttributeType) -> Option<&[u8]> {
-    loop {
-        let (found, value, rest) = split_attribute(attributes)?;
-        if found == typ {
-            return Some(value);
-        }
-        attributes = rest;
+/// Attributes one behind the other, whether they count or not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Iterator for Run<'a> {
+    type Item = (AttributeType, &'a [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (typ, value, rest) = split_attribute(self.0)?;
+        self.0 = rest;
+        Some((typ, value))
     }
 }
 
@@ -102,11 +99,7 @@ pub struct Attributes<'a> {
 impl<'a> Attributes<'a> {
     #[inline]
     pub(crate) fn new(body: &'a [u8], layout: Layout) -> Self {
-        Self {
-            rest: body,
-            total: body.len(),
-            layout,
-        }
+        Self { rest: body, total: body.len(), layout }
     }
 }
 

@@ -59,6 +59,11 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+// A packet must not be able to stop the process: nothing here may panic.
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)
+)]
 
 mod accessors;
 mod attribute;

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::attribute::AttributeType;
 use crate::crc::crc32;
 use crate::header::{Class, HEADER_LEN, MAGIC_COOKIE, Method, TransactionId, split_type};
-use crate::layout::{Attributes, Layout, bit, find, split_attribute};
+use crate::layout::{Attributes, Layout, Run, bit, split_attribute};
 use crate::value::{AttributeError, AttributeFault};
 
 /// XORed into the CRC-32, so that it differs from other protocols' (RFC 8489 §14.7).
@@ -45,12 +45,7 @@ impl<'a> Message<'a> {
             core::cmp::Ordering::Greater => Err(ParseError::LengthMismatch),
             core::cmp::Ordering::Equal => {
                 let layout = Layout::scan(body, length).ok_or(ParseError::AttributeOverrun)?;
-                Ok(Self {
-                    bytes,
-                    header,
-                    body,
-                    layout,
-                })
+                Ok(Self { bytes, header, body, layout })
             }
         }
     }
@@ -109,7 +104,7 @@ impl<'a> Message<'a> {
             AttributeType::MESSAGE_INTEGRITY => self.layout.sha1,
             AttributeType::MESSAGE_INTEGRITY_SHA256 => self.layout.sha256,
             AttributeType::FINGERPRINT => self.layout.fingerprint,
-            _ => return find(self.plain(), typ),
+            _ => return self.plain().find(|(found, _)| *found == typ).map(|(_, value)| value),
         };
         self.split_at(at?).map(|(_, value)| value)
     }
@@ -123,9 +118,8 @@ impl<'a> Message<'a> {
     /// Comprehension-required types that this codec does not know, in order; a request that has any is answered with
     /// 420, an indication or response is discarded (RFC 8489 §6.3). A type that occurs twice is listed twice.
     pub fn unknown_required(&self) -> impl Iterator<Item = AttributeType> + use<'a> {
-        self.attributes()
-            .map(|a| a.typ)
-            .filter(|typ| typ.is_comprehension_required() && !typ.is_known())
+        // Those behind `plain`, that count, are all known.
+        self.plain().map(|(typ, _)| typ).filter(|typ| typ.is_comprehension_required() && !typ.is_known())
     }
 
     /// What MESSAGE-INTEGRITY (HMAC-SHA1, RFC 8489 §14.5) is to be checked with.
@@ -155,10 +149,7 @@ impl<'a> Message<'a> {
             return Ok(None);
         };
         if !fits(mac.len()) {
-            return Err(AttributeError {
-                typ,
-                fault: AttributeFault::Length,
-            });
+            return Err(AttributeError { typ, fault: AttributeFault::Length });
         }
         // The sender hashed a header whose length ends with this attribute (RFC 8489 §14.5). The value has at most 32
         // bytes, and stands inside the body: the sum fits.
@@ -176,16 +167,12 @@ impl<'a> Message<'a> {
             return Fingerprint::Absent;
         };
         let crc = crc32(&[self.header, body]) ^ FINGERPRINT_XOR;
-        if value == crc.to_be_bytes() {
-            Fingerprint::Valid
-        } else {
-            Fingerprint::Invalid
-        }
+        if value == crc.to_be_bytes() { Fingerprint::Valid } else { Fingerprint::Invalid }
     }
 
     #[inline]
-    pub(crate) fn plain(&self) -> &'a [u8] {
-        self.body.get(..usize::from(self.layout.plain_end)).unwrap_or(self.body)
+    pub(crate) fn plain(&self) -> Run<'a> {
+        Run(self.body.get(..usize::from(self.layout.plain_end)).unwrap_or(self.body))
     }
 
     /// The body in front of the attribute at that offset, and the attribute's value.

@@ -82,10 +82,7 @@ pub fn frame(received: &[u8]) -> Result<Framing, FrameError> {
         return Ok(if received.len() < padded {
             Framing::NeedMore(padded)
         } else {
-            Framing::ChannelData {
-                len: 4 + usize::from(length),
-                padded,
-            }
+            Framing::ChannelData { len: 4 + usize::from(length), padded }
         });
     }
     if length & 3 != 0 {

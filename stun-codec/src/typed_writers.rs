@@ -69,18 +69,12 @@ slice_writers! {
 impl MessageWriter<'_> {
     /// Appends ERROR-CODE; `code` is 300 to 699, `reason` may be empty.
     pub fn error_code(&mut self, code: u16, reason: &str) -> &mut Self {
-        self.append(
-            AttributeType::ERROR_CODE,
-            &[&[0, 0], &class_and_number(code), reason.as_bytes()],
-        )
+        self.append(AttributeType::ERROR_CODE, &[&[0, 0], &class_and_number(code), reason.as_bytes()])
     }
 
     /// Appends ADDRESS-ERROR-CODE with an empty reason phrase.
     pub fn address_error_code(&mut self, family: AddressFamily, code: u16) -> &mut Self {
-        self.append(
-            AttributeType::ADDRESS_ERROR_CODE,
-            &[&[family.to_u8(), 0], &class_and_number(code)],
-        )
+        self.append(AttributeType::ADDRESS_ERROR_CODE, &[&[family.to_u8(), 0], &class_and_number(code)])
     }
 
     /// Appends UNKNOWN-ATTRIBUTES.
@@ -179,9 +173,6 @@ fn class_and_number(code: u16) -> [u8; 2] {
 }
 
 fn algorithm_head(algorithm: PasswordAlgorithm<'_>) -> [u8; 4] {
-    let ([i0, i1], [l0, l1]) = (
-        algorithm.id.to_be_bytes(),
-        (algorithm.params.len() as u16).to_be_bytes(),
-    );
+    let ([i0, i1], [l0, l1]) = (algorithm.id.to_be_bytes(), (algorithm.params.len() as u16).to_be_bytes());
     [i0, i1, l0, l1]
 }

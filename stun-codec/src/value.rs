@@ -143,15 +143,9 @@ pub struct PasswordAlgorithm<'a> {
 
 impl PasswordAlgorithm<'static> {
     /// `MD5(username ":" realm ":" password)`.
-    pub const MD5: Self = Self {
-        id: 0x0001,
-        params: &[],
-    };
+    pub const MD5: Self = Self { id: 0x0001, params: &[] };
     /// `SHA-256(username ":" realm ":" password)`.
-    pub const SHA256: Self = Self {
-        id: 0x0002,
-        params: &[],
-    };
+    pub const SHA256: Self = Self { id: 0x0002, params: &[] };
 }
 
 /// PASSWORD-ALGORITHMS (RFC 8489 §14.11): an iterator over its entries, in the server's order of preference.
@@ -185,10 +179,7 @@ fn split_algorithm(bytes: &[u8]) -> Option<(PasswordAlgorithm<'_>, &[u8])> {
     let len = usize::from(cursor.u16()?);
     let params = cursor.take(len)?;
     let rest = cursor.rest();
-    Some((
-        PasswordAlgorithm { id, params },
-        rest.get(padding(len)..).unwrap_or_default(),
-    ))
+    Some((PasswordAlgorithm { id, params }, rest.get(padding(len)..).unwrap_or_default()))
 }
 
 /// UNKNOWN-ATTRIBUTES (RFC 8489 §14.13): an iterator over the types.
@@ -256,10 +247,7 @@ pub(crate) fn even_port(value: &[u8]) -> Read<bool> {
 
 pub(crate) fn change_request(value: &[u8]) -> Read<ChangeRequest> {
     let flags = u32(value)?;
-    Ok(ChangeRequest {
-        ip: flags & 4 != 0,
-        port: flags & 2 != 0,
-    })
+    Ok(ChangeRequest { ip: flags & 4 != 0, port: flags & 2 != 0 })
 }
 
 /// Two bytes; RFC 5780 §7.5 is read both ways, so the two of padding may be inside the length.
@@ -299,19 +287,11 @@ pub(crate) fn address_error_code(value: &[u8]) -> Read<AddressErrorCode<'_>> {
 pub(crate) fn icmp(value: &[u8]) -> Read<Icmp> {
     let [_, _, t, c, d0, d1, d2, d3] = array(value)?;
     let code = u8::try_from(u16::from_be_bytes([t, c]) & 0x01FF).map_err(|_| AttributeFault::Value)?;
-    Ok(Icmp {
-        typ: t >> 1,
-        code,
-        data: u32::from_be_bytes([d0, d1, d2, d3]),
-    })
+    Ok(Icmp { typ: t >> 1, code, data: u32::from_be_bytes([d0, d1, d2, d3]) })
 }
 
 pub(crate) fn unknown_attributes(value: &[u8]) -> Read<UnknownAttributes<'_>> {
-    if value.len() & 1 == 0 {
-        Ok(UnknownAttributes(value))
-    } else {
-        Err(AttributeFault::Length)
-    }
+    if value.len() & 1 == 0 { Ok(UnknownAttributes(value)) } else { Err(AttributeFault::Length) }
 }
 
 pub(crate) fn password_algorithm(value: &[u8]) -> Read<PasswordAlgorithm<'_>> {

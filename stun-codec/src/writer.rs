@@ -20,6 +20,9 @@ pub struct MessageWriter<'b> {
     pub(crate) transaction: TransactionId,
 }
 
+/// Most that the 16-bit length field can say, header included.
+const MAX_LEN: usize = HEADER_LEN + u16::MAX as usize;
+
 /// The buffer, or the 16-bit length field, is too small for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BufferTooSmall;
@@ -51,12 +54,7 @@ impl<'b> MessageWriter<'b> {
     /// Starts a message at the start of `buf`.
     #[must_use]
     pub fn new(buf: &'b mut [u8], class: Class, method: Method, transaction: TransactionId) -> Self {
-        let mut writer = Self {
-            buf,
-            len: HEADER_LEN,
-            overflow: false,
-            transaction,
-        };
+        let mut writer = Self { buf, len: HEADER_LEN, overflow: false, transaction };
         let mut put = Put::new(writer.buf);
         let header = put
             .array(join_type(class, method).to_be_bytes())
@@ -78,11 +76,7 @@ impl<'b> MessageWriter<'b> {
     /// When something did not fit.
     pub fn finish(mut self) -> Result<usize, BufferTooSmall> {
         self.set_length(0);
-        if self.overflow {
-            Err(BufferTooSmall)
-        } else {
-            Ok(self.len)
-        }
+        if self.overflow { Err(BufferTooSmall) } else { Ok(self.len) }
     }
 
     /// Appends MESSAGE-INTEGRITY (RFC 8489 §14.5). `mac` gets all bytes so far, the length field already as it has to be
@@ -130,7 +124,7 @@ impl<'b> MessageWriter<'b> {
     }
 
     fn set_length(&mut self, more: usize) {
-        let length = u16::try_from(self.len - HEADER_LEN + more);
+        let length = u16::try_from(self.len.saturating_sub(HEADER_LEN).saturating_add(more));
         match (length, self.buf.split_first_chunk_mut::<4>()) {
             (Ok(length), Some(([_, _, l0, l1], _))) => [*l0, *l1] = length.to_be_bytes(),
             _ => self.overflow = true,
@@ -151,9 +145,9 @@ impl<'b> MessageWriter<'b> {
 
     #[inline]
     fn try_append(&mut self, typ: AttributeType, parts: &[&[u8]]) -> Option<usize> {
-        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let len = parts.iter().try_fold(0usize, |len, part| len.checked_add(part.len()))?;
         let end = self.len.checked_add(4)?.checked_add(len)?.checked_add(padding(len))?;
-        if end - HEADER_LEN > usize::from(u16::MAX) {
+        if end > MAX_LEN {
             return None;
         }
         let mut put = Put::new(self.buf.get_mut(self.len..end)?);
@@ -185,12 +179,8 @@ impl<'b> MessageWriter<'b> {
 
     fn try_extend(&mut self, value: &mut OpenValue, bytes: &[u8]) -> Option<usize> {
         let len = value.len.checked_add(bytes.len())?;
-        let end = value
-            .start
-            .checked_add(4)?
-            .checked_add(len)?
-            .checked_add(padding(len))?;
-        if end - HEADER_LEN > usize::from(u16::MAX) {
+        let end = value.start.checked_add(4)?.checked_add(len)?.checked_add(padding(len))?;
+        if end > MAX_LEN {
             return None;
         }
         let attribute = self.buf.get_mut(value.start..end)?;

@@ -9,19 +9,12 @@ fn with_and_without_padding() {
         let number = ChannelNumber::new(0x4321).unwrap();
         let mut datagram = channel_data_header(number, len as u16).to_vec();
         datagram.extend(&payload);
-        let expected = Ok(ChannelData {
-            number,
-            data: &payload[..],
-        });
+        let expected = Ok(ChannelData { number, data: &payload[..] });
         assert_eq!(ChannelData::parse(&datagram), expected, "no padding");
         datagram.resize(datagram.len() + padding(len), 0xEE);
         assert_eq!(ChannelData::parse(&datagram), expected, "padding");
         datagram.extend([0xEE; 9]);
-        assert_eq!(
-            ChannelData::parse(&datagram),
-            expected,
-            "trailing bytes are ignored over UDP"
-        );
+        assert_eq!(ChannelData::parse(&datagram), expected, "trailing bytes are ignored over UDP");
     }
 }
 
@@ -29,11 +22,7 @@ fn with_and_without_padding() {
 fn too_short() {
     let datagram = [0x40, 0x00, 0, 5, 1, 2, 3, 4, 5];
     for len in 0..datagram.len() {
-        let error = if len < 4 {
-            ChannelDataError::Truncated
-        } else {
-            ChannelDataError::LengthOverrun
-        };
+        let error = if len < 4 { ChannelDataError::Truncated } else { ChannelDataError::LengthOverrun };
         assert_eq!(ChannelData::parse(&datagram[..len]), Err(error), "{len} bytes");
         assert!(!error.name().is_empty() && !error.to_string().is_empty());
     }
@@ -68,10 +57,7 @@ fn channel_numbers() {
     for number in 0..=u16::MAX {
         let channel = ChannelNumber::new(number);
         assert_eq!(channel.is_some(), (0x4000..=0x7FFF).contains(&number));
-        assert_eq!(
-            channel.is_some_and(ChannelNumber::is_rfc8656),
-            (0x4000..=0x4FFF).contains(&number)
-        );
+        assert_eq!(channel.is_some_and(ChannelNumber::is_rfc8656), (0x4000..=0x4FFF).contains(&number));
     }
     assert_eq!((ChannelNumber::MIN.get(), ChannelNumber::MAX.get()), (0x4000, 0x7FFF));
 }

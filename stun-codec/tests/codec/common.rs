@@ -26,10 +26,7 @@ pub(crate) const TXID: TransactionId = TransactionId([1, 2, 3, 4, 5, 6, 7, 8, 9,
 
 /// Reads `tests/vectors/NAME.hex`: hexadecimal bytes, `#` starts a comment.
 pub(crate) fn vector(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/vectors")
-        .join(name)
-        .with_added_extension("hex");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name).with_added_extension("hex");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines()
         .flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace())

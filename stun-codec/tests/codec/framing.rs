@@ -52,22 +52,13 @@ fn trailing_bytes_are_refused() {
 
 #[test]
 fn an_attribute_may_not_end_behind_the_message() {
-    for (value_len, says, ok) in [
-        (4, 4, true),
-        (4, 1, true),
-        (4, 5, false),
-        (4, 8, false),
-        (0, 1, false),
-        (4, 65_535, false),
-    ] {
+    for (value_len, says, ok) in
+        [(4, 4, true), (4, 1, true), (4, 5, false), (4, 8, false), (0, 1, false), (4, 65_535, false)]
+    {
         let mut bytes = raw_request(&[(0x8022, &vec![b'x'; value_len])]);
         bytes[22..24].copy_from_slice(&u16::to_be_bytes(says));
         let error = Message::parse(&bytes).err();
-        assert_eq!(
-            error,
-            (!ok).then_some(ParseError::AttributeOverrun),
-            "{says} of {value_len} bytes"
-        );
+        assert_eq!(error, (!ok).then_some(ParseError::AttributeOverrun), "{says} of {value_len} bytes");
     }
 }
 
@@ -166,13 +157,7 @@ fn in_a_stream_channel_data_ends_with_its_padding() {
             let wanted = if len < 4 { 4 } else { padded };
             assert_eq!(frame(&bytes[..len]), Ok(Framing::NeedMore(wanted)));
         }
-        assert_eq!(
-            frame(&bytes),
-            Ok(Framing::ChannelData {
-                len: 4 + data_len,
-                padded
-            })
-        );
+        assert_eq!(frame(&bytes), Ok(Framing::ChannelData { len: 4 + data_len, padded }));
     }
     assert_eq!(frame(&[0x40, 0, 0xFF, 0xFF]), Ok(Framing::NeedMore(65_540)));
 }
@@ -184,10 +169,7 @@ fn in_a_stream_wrong_bytes_are_an_error_as_soon_as_they_are_there() {
     }
     assert_eq!(frame(&[0, 1, 0, 2]), Err(FrameError::LengthNotMultipleOfFour));
     assert_eq!(frame(&[0, 1, 0, 0, 0x21, 0x12, 0xA4]), Ok(Framing::NeedMore(20)));
-    assert_eq!(
-        frame(&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x43]),
-        Err(FrameError::NoMagicCookie)
-    );
+    assert_eq!(frame(&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x43]), Err(FrameError::NoMagicCookie));
 }
 
 #[test]
@@ -202,32 +184,19 @@ fn errors_have_a_label_and_a_text() {
     ] {
         assert!(names.insert(error.name()) && !error.to_string().is_empty());
     }
-    for error in [
-        FrameError::UnknownKind,
-        FrameError::NoMagicCookie,
-        FrameError::LengthNotMultipleOfFour,
-    ] {
+    for error in [FrameError::UnknownKind, FrameError::NoMagicCookie, FrameError::LengthNotMultipleOfFour] {
         assert!(names.insert(error.name()) && !error.to_string().is_empty());
     }
-    assert!(
-        names
-            .iter()
-            .all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
-    );
+    assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
 }
 
 #[test]
 fn debug_prints_types_and_never_values() {
     let bytes = write(Class::Request, Method::Allocate, |writer| {
-        writer
-            .username("alice-secret")
-            .attribute(AttributeType(0x7777), b"more-secret");
+        writer.username("alice-secret").attribute(AttributeType(0x7777), b"more-secret");
     });
     let text = format!("{:?}", Message::parse(&bytes).unwrap());
-    assert!(
-        text.contains("Allocate") && text.contains("USERNAME") && text.contains("0x7777"),
-        "{text}"
-    );
+    assert!(text.contains("Allocate") && text.contains("USERNAME") && text.contains("0x7777"), "{text}");
     assert!(text.contains("0102030405060708090a0b0c"), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }

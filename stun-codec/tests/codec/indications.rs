@@ -12,11 +12,7 @@ fn header_payload_and_padding_are_the_message_that_the_writer_makes() {
         for len in (0..20).chain([1200, 1472, 65_507]) {
             let payload = vec![0x77; len];
             for method in [Method::Data, Method::Send] {
-                let make = if method == Method::Data {
-                    data_indication_header
-                } else {
-                    send_indication_header
-                };
+                let make = if method == Method::Data { data_indication_header } else { send_indication_header };
                 let mut header = [0xAA; INDICATION_HEADER_LEN];
                 let Some(header_len) = make(TXID, peer, len as u16, &mut header) else {
                     assert!(peer.is_ipv6() && len == 65_507);

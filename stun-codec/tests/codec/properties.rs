@@ -17,76 +17,25 @@ fn read_all(bytes: &[u8]) {
     let Ok(message) = Message::parse(bytes) else {
         return;
     };
-    let _ = (
-        message.class(),
-        message.method(),
-        message.transaction_id(),
-        format!("{message:?}"),
-    );
+    let _ = (message.class(), message.method(), message.transaction_id(), format!("{message:?}"));
     for attribute in message.attributes() {
         assert!(message.has(attribute.typ));
         assert!(attribute.value.len() <= bytes.len() - 24);
     }
-    let _ = (
-        message.unknown_required().count(),
-        message.fingerprint(),
-        message.integrity(),
-        message.integrity_sha256(),
-    );
-    let _ = (
-        message.username(),
-        message.userhash(),
-        message.realm(),
-        message.nonce(),
-        message.software(),
-    );
-    let _ = (
-        message.alternate_domain(),
-        message.error_code(),
-        message.password_algorithm(),
-    );
+    let _ =
+        (message.unknown_required().count(), message.fingerprint(), message.integrity(), message.integrity_sha256());
+    let _ = (message.username(), message.userhash(), message.realm(), message.nonce(), message.software());
+    let _ = (message.alternate_domain(), message.error_code(), message.password_algorithm());
     let _ = message.unknown_attributes().map(|list| list.map(Iterator::count));
     let _ = message.password_algorithms().map(|list| list.map(Iterator::count));
-    let _ = (
-        message.mapped_address(),
-        message.alternate_server(),
-        message.response_origin(),
-        message.other_address(),
-    );
+    let _ = (message.mapped_address(), message.alternate_server(), message.response_origin(), message.other_address());
     let _ = (message.xor_mapped_address(), message.xor_peer_addresses().count());
-    let _ = (
-        message.xor_relayed_address(),
-        message.xor_relayed_addresses().count(),
-        message.xor_peer_address(),
-    );
-    let _ = (
-        message.channel_number(),
-        message.lifetime(),
-        message.data(),
-        message.requested_transport(),
-    );
-    let _ = (
-        message.requested_address_family(),
-        message.additional_address_family(),
-        message.address_error_code(),
-    );
-    let _ = (
-        message.even_port(),
-        message.reservation_token(),
-        message.icmp(),
-        message.connection_id(),
-    );
-    let _ = (
-        message.mobility_ticket(),
-        message.access_token(),
-        message.third_party_authorization(),
-    );
-    let _ = (
-        message.change_request(),
-        message.response_port(),
-        message.padding(),
-        message.cache_timeout(),
-    );
+    let _ = (message.xor_relayed_address(), message.xor_relayed_addresses().count(), message.xor_peer_address());
+    let _ = (message.channel_number(), message.lifetime(), message.data(), message.requested_transport());
+    let _ = (message.requested_address_family(), message.additional_address_family(), message.address_error_code());
+    let _ = (message.even_port(), message.reservation_token(), message.icmp(), message.connection_id());
+    let _ = (message.mobility_ticket(), message.access_token(), message.third_party_authorization());
+    let _ = (message.change_request(), message.response_port(), message.padding(), message.cache_timeout());
     let _ = message.dont_fragment();
 }
 
@@ -101,12 +50,7 @@ fn attribute() -> impl Strategy<Value = (u16, Vec<u8>)> {
 }
 
 fn class() -> impl Strategy<Value = Class> {
-    prop_oneof![
-        Just(Class::Request),
-        Just(Class::Indication),
-        Just(Class::Success),
-        Just(Class::Error)
-    ]
+    prop_oneof![Just(Class::Request), Just(Class::Indication), Just(Class::Success), Just(Class::Error)]
 }
 
 proptest! {

@@ -36,30 +36,21 @@ fn nothing_appended_behind_integrity_has_an_effect() {
     for (sha1, sha256) in [(true, false), (false, true), (true, true)] {
         let plain = signed(sha1, sha256);
         let before: Vec<_> = Message::parse(&plain).unwrap().attributes().collect();
-        let types = AttributeType::KNOWN
-            .iter()
-            .map(|typ| typ.0)
-            .chain([0x0024, 0x7777, 0xFFFF]);
+        let types = AttributeType::KNOWN.iter().map(|typ| typ.0).chain([0x0024, 0x7777, 0xFFFF]);
         for typ in types.filter(|typ| ![FINGERPRINT, MI_SHA256].contains(typ)) {
             for value in [&[][..], &[0, 0, 0, 0], &[0; 8], &[9; 20]] {
                 let mut bytes = plain.clone();
                 append(&mut bytes, typ, value);
                 for bytes in [bytes.clone(), with_fingerprint(bytes)] {
                     let message = Message::parse(&bytes).unwrap();
-                    let after: Vec<_> = message
-                        .attributes()
-                        .filter(|a| a.typ != AttributeType::FINGERPRINT)
-                        .collect();
+                    let after: Vec<_> = message.attributes().filter(|a| a.typ != AttributeType::FINGERPRINT).collect();
                     assert_eq!(after, before, "type {typ:#x}");
                     assert_eq!(message.unknown_required().count(), 0, "type {typ:#x}");
                     assert_eq!(message.lifetime(), Ok(Some(600)));
                     assert_eq!(message.xor_peer_addresses().count(), 0);
                     assert_ne!(message.fingerprint(), Fingerprint::Invalid);
                     let is_integrity = [MI, MI_SHA256].contains(&typ);
-                    assert!(
-                        is_integrity || !message.has(AttributeType(typ)) || typ == LIFETIME,
-                        "type {typ:#x}"
-                    );
+                    assert!(is_integrity || !message.has(AttributeType(typ)) || typ == LIFETIME, "type {typ:#x}");
                     assert_eq!(message.integrity().unwrap().is_some(), sha1);
                     assert_eq!(message.integrity_sha256().unwrap().is_some(), sha256);
                     assert!(!sha1 || verify_sha1(&message, KEY));
@@ -75,10 +66,7 @@ fn sha256_counts_behind_sha1_but_not_the_other_way_round() {
     let mut bytes = signed(true, true);
     assert!(verify_sha256(&Message::parse(&bytes).unwrap(), KEY));
     append(&mut bytes, MI_SHA256, &[1; 32]);
-    assert!(
-        verify_sha256(&Message::parse(&bytes).unwrap(), KEY),
-        "the first one counts"
-    );
+    assert!(verify_sha256(&Message::parse(&bytes).unwrap(), KEY), "the first one counts");
 
     let mut bytes = signed(false, true);
     append(&mut bytes, MI, &[1; 20]);
@@ -92,10 +80,7 @@ fn sha256_counts_behind_sha1_but_not_the_other_way_round() {
 fn sha256_behind_an_ignored_attribute_still_counts() {
     // It covers the ignored attribute as well: the sender hashed all that stands in front.
     let bytes = write(Class::Request, Method::Refresh, |writer| {
-        writer
-            .lifetime(600)
-            .integrity(|bytes| hmac_sha1(KEY, &[bytes]))
-            .lifetime(0);
+        writer.lifetime(600).integrity(|bytes| hmac_sha1(KEY, &[bytes])).lifetime(0);
         writer.integrity_sha256(|bytes| hmac_sha256(KEY, &[bytes]));
     });
     let message = Message::parse(&bytes).unwrap();
@@ -115,11 +100,7 @@ fn a_wrong_length_of_integrity_is_an_error_and_still_hides_what_follows() {
         assert_eq!(error, expected, "{len} bytes");
         assert_eq!(message.xor_peer_address(), Ok(None));
 
-        bytes = raw_request(&[
-            (LIFETIME, &[0, 0, 2, 88]),
-            (MI_SHA256, &vec![1; len]),
-            (0x7777, &[0; 8]),
-        ]);
+        bytes = raw_request(&[(LIFETIME, &[0, 0, 2, 88]), (MI_SHA256, &vec![1; len]), (0x7777, &[0; 8])]);
         let message = Message::parse(&bytes).unwrap();
         let fits = [16, 20, 24, 28, 32].contains(&len);
         assert_eq!(message.integrity_sha256().is_ok(), fits, "{len} bytes");
@@ -129,17 +110,9 @@ fn a_wrong_length_of_integrity_is_an_error_and_still_hides_what_follows() {
 
 #[test]
 fn sha256_may_be_truncated_to_sixteen_bytes() {
-    for length in [
-        Sha256Length::L16,
-        Sha256Length::L20,
-        Sha256Length::L24,
-        Sha256Length::L28,
-        Sha256Length::L32,
-    ] {
+    for length in [Sha256Length::L16, Sha256Length::L20, Sha256Length::L24, Sha256Length::L28, Sha256Length::L32] {
         let bytes = write(Class::Request, Method::Refresh, |writer| {
-            writer
-                .integrity_sha256_truncated(length, |bytes| hmac_sha256(KEY, &[bytes]))
-                .fingerprint();
+            writer.integrity_sha256_truncated(length, |bytes| hmac_sha256(KEY, &[bytes])).fingerprint();
         });
         let message = Message::parse(&bytes).unwrap();
         assert_eq!(message.integrity_sha256().unwrap().unwrap().mac.len(), length as usize);
@@ -171,11 +144,7 @@ fn fingerprint_counts_only_as_the_last_attribute() {
 fn a_fingerprint_of_wrong_length_is_invalid() {
     for len in [0, 1, 3, 5, 8] {
         let bytes = raw_request(&[(FINGERPRINT, &vec![0; len])]);
-        assert_eq!(
-            Message::parse(&bytes).unwrap().fingerprint(),
-            Fingerprint::Invalid,
-            "{len} bytes"
-        );
+        assert_eq!(Message::parse(&bytes).unwrap().fingerprint(), Fingerprint::Invalid, "{len} bytes");
     }
 }
 
@@ -191,21 +160,13 @@ fn unknown_required_attributes_are_listed_in_order() {
     ]);
     let message = Message::parse(&bytes).unwrap();
     let unknown: Vec<_> = message.unknown_required().map(|typ| typ.0).collect();
-    assert_eq!(
-        unknown,
-        [0x7FFF, 0x0024, 0x0002],
-        "ICE's and RFC 3489's attributes have a name only"
-    );
+    assert_eq!(unknown, [0x7FFF, 0x0024, 0x0002], "ICE's and RFC 3489's attributes have a name only");
 }
 
 #[test]
 fn of_several_attributes_of_a_type_the_first_counts() {
     let (first, second) = ([1; 40], [2; 40]);
-    for typ in AttributeType::KNOWN
-        .iter()
-        .copied()
-        .chain([AttributeType(0x7777), AttributeType(0xFFFF)])
-    {
+    for typ in AttributeType::KNOWN.iter().copied().chain([AttributeType(0x7777), AttributeType(0xFFFF)]) {
         if typ == AttributeType::FINGERPRINT {
             continue; // the last attribute counts, see above
         }
@@ -214,10 +175,7 @@ fn of_several_attributes_of_a_type_the_first_counts() {
         assert_eq!(message.attribute(typ), Some(&first[..]), "{typ}");
     }
     let bytes = write(Class::Request, Method::Refresh, |writer| {
-        writer
-            .lifetime(1)
-            .lifetime(2)
-            .xor_peer_address("192.0.2.1:1".parse().unwrap());
+        writer.lifetime(1).lifetime(2).xor_peer_address("192.0.2.1:1".parse().unwrap());
         writer.xor_peer_address("192.0.2.2:2".parse().unwrap());
     });
     let message = Message::parse(&bytes).unwrap();

@@ -23,14 +23,8 @@ fn rfc5769_2_1_request() {
     assert_eq!(message.transaction_id(), TXID_5769);
     assert_eq!(message.software(), Ok(Some("STUN test client")));
     assert_eq!(message.username(), Ok(Some("evtj:h6vY")));
-    assert_eq!(
-        message.attribute(AttributeType::PRIORITY),
-        Some(&[0x6e, 0x00, 0x01, 0xff][..])
-    );
-    assert_eq!(
-        message.attribute(AttributeType::ICE_CONTROLLED).map(<[u8]>::len),
-        Some(8)
-    );
+    assert_eq!(message.attribute(AttributeType::PRIORITY), Some(&[0x6e, 0x00, 0x01, 0xff][..]));
+    assert_eq!(message.attribute(AttributeType::ICE_CONTROLLED).map(<[u8]>::len), Some(8));
     assert!(verify_sha1(&message, SHORT_TERM_PASSWORD.as_bytes()));
     assert!(!verify_sha1(&message, b"another"));
     assert_eq!(message.fingerprint(), Fingerprint::Valid);
@@ -43,10 +37,7 @@ fn rfc5769_2_2_ipv4_response() {
     let message = Message::parse(&bytes).unwrap();
     assert_eq!((message.class(), message.method()), (Class::Success, Method::Binding));
     assert_eq!(message.software(), Ok(Some("test vector")));
-    assert_eq!(
-        message.xor_mapped_address(),
-        Ok(Some("192.0.2.1:32853".parse().unwrap()))
-    );
+    assert_eq!(message.xor_mapped_address(), Ok(Some("192.0.2.1:32853".parse().unwrap())));
     assert!(verify_sha1(&message, SHORT_TERM_PASSWORD.as_bytes()));
     assert_eq!(message.fingerprint(), Fingerprint::Valid);
 }
@@ -85,18 +76,10 @@ fn rfc8489_b_1_as_printed_is_rejected() {
 fn rfc8489_b_1_values_are_right() {
     let bytes = vector("rfc8489-b.1-as-printed");
     let (hashed, integrity) = bytes.split_at(bytes.len() - 36);
-    assert_eq!(
-        sha256(&format!("{LONG_TERM_USER}:{LONG_TERM_REALM}")),
-        bytes[24..56],
-        "USERHASH"
-    );
+    assert_eq!(sha256(&format!("{LONG_TERM_USER}:{LONG_TERM_REALM}")), bytes[24..56], "USERHASH");
     let key = sha256(&long_term_key_text());
     assert_eq!(key[..4], [0xdd, 0x29, 0x5a, 0x61], "key");
-    assert_eq!(
-        hmac_sha256(&key, &[hashed]),
-        integrity[4..],
-        "HMAC over the printed header"
-    );
+    assert_eq!(hmac_sha256(&key, &[hashed]), integrity[4..], "HMAC over the printed header");
 }
 
 #[test]
@@ -119,10 +102,8 @@ fn the_second_implementation_agrees_on_the_vectors() {
         let bytes = vector(name);
         let (ours, second) = (Message::parse(&bytes).unwrap(), Second::from_bytes(&bytes).unwrap());
         assert_eq!(second.method().value(), ours.method().to_u16(), "{name}");
-        let theirs: Vec<_> = second
-            .iter_attributes()
-            .map(|(_, a)| (a.header.get_type().value(), a.value.to_vec()))
-            .collect();
+        let theirs: Vec<_> =
+            second.iter_attributes().map(|(_, a)| (a.header.get_type().value(), a.value.to_vec())).collect();
         let ours: Vec<_> = ours.attributes().map(|a| (a.typ.0, a.value.to_vec())).collect();
         assert_eq!(ours, theirs, "{name}");
         let long_term: MessageIntegrityCredentials = LongTermKeyCredentials::new(
@@ -134,10 +115,7 @@ fn the_second_implementation_agrees_on_the_vectors() {
         let (credentials, algorithm) = match name {
             "rfc8489-b.1-corrected" => (long_term, IntegrityAlgorithm::Sha256),
             "rfc5769-2.4-long-term-request" => (long_term, IntegrityAlgorithm::Sha1),
-            _ => (
-                ShortTermCredentials::new(SHORT_TERM_PASSWORD.to_owned()).into(),
-                IntegrityAlgorithm::Sha1,
-            ),
+            _ => (ShortTermCredentials::new(SHORT_TERM_PASSWORD.to_owned()).into(), IntegrityAlgorithm::Sha1),
         };
         assert_eq!(second.validate_integrity(&credentials).unwrap(), algorithm, "{name}");
     }
@@ -145,19 +123,11 @@ fn the_second_implementation_agrees_on_the_vectors() {
 
 #[test]
 fn the_second_implementation_accepts_what_we_sign() {
-    for (integrity, fingerprint) in [
-        ("sha1", false),
-        ("sha1", true),
-        ("sha256", false),
-        ("sha256", true),
-        ("both", true),
-    ] {
+    for (integrity, fingerprint) in
+        [("sha1", false), ("sha1", true), ("sha256", false), ("sha256", true), ("both", true)]
+    {
         let bytes = write(Class::Request, Method::Allocate, |writer| {
-            writer
-                .username("alice")
-                .realm("example.org")
-                .nonce("n")
-                .requested_transport(17);
+            writer.username("alice").realm("example.org").nonce("n").requested_transport(17);
             if integrity != "sha256" {
                 writer.integrity(|bytes| hmac_sha1(b"secret", &[bytes]));
             }
@@ -170,11 +140,7 @@ fn the_second_implementation_accepts_what_we_sign() {
         });
         let second = Second::from_bytes(&bytes).unwrap_or_else(|error| panic!("{integrity}: {error}"));
         let credentials = ShortTermCredentials::new("secret".to_owned()).into();
-        let expected = if integrity == "sha1" {
-            IntegrityAlgorithm::Sha1
-        } else {
-            IntegrityAlgorithm::Sha256
-        };
+        let expected = if integrity == "sha1" { IntegrityAlgorithm::Sha1 } else { IntegrityAlgorithm::Sha256 };
         assert_eq!(second.validate_integrity(&credentials).unwrap(), expected);
     }
 }
@@ -186,10 +152,7 @@ fn our_writer_makes_the_vectors_that_pad_with_zeros() {
     let txid = Message::parse(&bytes).unwrap().transaction_id();
     let key = md5(&long_term_key_text());
     let mut writer = MessageWriter::new(&mut buf, Class::Request, Method::Binding, txid);
-    writer
-        .username(LONG_TERM_USER)
-        .nonce("f//499k954d6OL34oL9FSTvy64sA")
-        .realm(LONG_TERM_REALM);
+    writer.username(LONG_TERM_USER).nonce("f//499k954d6OL34oL9FSTvy64sA").realm(LONG_TERM_REALM);
     writer.integrity(|hashed| hmac_sha1(&key, &[hashed]));
     let len = writer.finish().unwrap();
     assert_eq!(buf[..len], bytes);
@@ -211,11 +174,7 @@ fn every_prefix_of_every_vector_is_an_error() {
     for name in GOOD_VECTORS.into_iter().chain(["rfc8489-b.1-as-printed"]) {
         let bytes = vector(name);
         for len in 0..bytes.len() {
-            assert_eq!(
-                Message::parse(&bytes[..len]).unwrap_err(),
-                ParseError::Truncated,
-                "{name}: {len} bytes"
-            );
+            assert_eq!(Message::parse(&bytes[..len]).unwrap_err(), ParseError::Truncated, "{name}: {len} bytes");
         }
     }
 }

@@ -7,22 +7,13 @@ use stun_codec::{
 
 /// One attribute of each shape, both MACs and a fingerprint.
 fn fill(writer: &mut MessageWriter<'_>) {
-    writer
-        .username("alice")
-        .realm("r")
-        .nonce("no")
-        .even_port(true)
-        .dont_fragment();
-    writer
-        .error_code(438, "Stale Nonce")
-        .xor_mapped_address("[2001:db8::1]:9".parse().unwrap());
+    writer.username("alice").realm("r").nonce("no").even_port(true).dont_fragment();
+    writer.error_code(438, "Stale Nonce").xor_mapped_address("[2001:db8::1]:9".parse().unwrap());
     writer.unknown_attributes([AttributeType(0x7001), AttributeType(0x7002), AttributeType(0x7003)]);
     writer.password_algorithms(&[PasswordAlgorithm { id: 7, params: b"x" }, PasswordAlgorithm::MD5]);
     writer.password_algorithm(PasswordAlgorithm { id: 7, params: b"x" });
     writer.integrity(|bytes| hmac_sha1(b"key", &[bytes]));
-    writer
-        .integrity_sha256(|bytes| hmac_sha256(b"key", &[bytes]))
-        .fingerprint();
+    writer.integrity_sha256(|bytes| hmac_sha256(b"key", &[bytes])).fingerprint();
 }
 
 /// The bytes between an attribute's value and the next attribute.
@@ -57,10 +48,7 @@ fn what_the_buffer_held_does_not_show_in_the_message() {
         let mut writer = MessageWriter::new(&mut buf, Class::Request, Method::Allocate, TXID);
         fill(&mut writer);
         let len = writer.finish().unwrap();
-        assert!(
-            buf[len..].iter().all(|b| *b == held),
-            "nothing is written behind the message"
-        );
+        assert!(buf[len..].iter().all(|b| *b == held), "nothing is written behind the message");
         buf[..len].to_vec()
     });
     messages.sort_unstable();
@@ -139,10 +127,7 @@ fn the_smallest_answers_have_the_sizes_that_amplification_limits_count_on() {
     assert_eq!(binding("192.0.2.1:1").len(), 32);
     assert_eq!(binding("[2001:db8::1]:1").len(), 44);
     let challenge = write(Class::Error, Method::Allocate, |writer| {
-        writer
-            .error_code(401, "")
-            .realm("stunner.l7mp.io")
-            .nonce(&"n".repeat(40));
+        writer.error_code(401, "").realm("stunner.l7mp.io").nonce(&"n".repeat(40));
         writer.password_algorithms(&[PasswordAlgorithm::SHA256, PasswordAlgorithm::MD5]);
     });
     assert_eq!(challenge.len(), 104);
