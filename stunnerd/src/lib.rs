@@ -1,1 +1,3 @@
 //! A STUN and TURN media gateway for Kubernetes.
+
+pub mod net;

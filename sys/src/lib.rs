@@ -16,7 +16,6 @@
 //! let target = Target { socket: 0, family: Family::V4, destination: there.local_addr()?, source: None, traffic_class: 0 };
 //! sends.push(&target, b"head", b"payload", 1).expect("an empty queue has room");
 //! sends.flush(false, |_socket| Some(here.as_fd()));
-//! drop(sends);
 //!
 //! let mut arena = ReceiveArena::default();
 //! let received = arena.fill().receive(there.as_fd(), 8)?.next().expect("loopback delivers at once");
@@ -26,7 +25,11 @@
 #![allow(unsafe_code)]
 #![cfg(target_os = "linux")]
 // The kernel's types are of all widths and signs; the conversions are of small constants and of lengths it bounded.
-#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::unnecessary_cast)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::unnecessary_cast
+)]
 
 mod address;
 mod control;

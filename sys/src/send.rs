@@ -57,6 +57,16 @@ pub struct SendStats {
     pub split_runs: u64,
 }
 
+impl std::ops::AddAssign for SendStats {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.would_block += other.would_block;
+        self.refused += other.refused;
+        self.calls += other.calls;
+        self.split_runs += other.split_runs;
+    }
+}
+
 /// A piece of a message: an own header, or borrowed bytes.
 #[derive(Clone, Copy)]
 pub(crate) enum Part {

@@ -1,0 +1,7 @@
+//! The I/O layer over real loopback sockets. Nothing sleeps: what must arrive is waited for, with a bound.
+
+mod errors;
+mod listeners;
+mod ports;
+mod relaying;
+mod support;
