@@ -30,8 +30,16 @@ pub trait Policy {
         kept: Option<&Credential>,
     ) -> Result<Verified, AuthError>;
 
-    /// Writes REALM, NONCE and what else a 401 or 438 carries. `salt` is fresh randomness.
-    fn challenge(&self, client: &ClientId, now: UnixSeconds, salt: [u8; 4], writer: &mut MessageWriter<'_>);
+    /// Writes REALM, NONCE and what else a 401 or 438 carries. `salt` is fresh randomness. A client that has an allocation must read
+    /// the realm of its `kept` credential there, even if the configuration has another one by now.
+    fn challenge(
+        &self,
+        client: &ClientId,
+        now: UnixSeconds,
+        salt: [u8; 4],
+        kept: Option<&Credential>,
+        writer: &mut MessageWriter<'_>,
+    );
 
     /// The route that admits traffic with this peer, if any does.
     fn admits(&self, listener: ListenerId, peer: SocketAddr) -> Option<RouteId>;

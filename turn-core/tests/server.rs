@@ -38,7 +38,7 @@ impl Policy for TestPolicy {
     ) -> Result<Verified, AuthError> {
         self.auth.verify(request, client.address().ip(), now, kept)
     }
-    fn challenge(&self, client: &ClientId, now: UnixSeconds, salt: [u8; 4], writer: &mut MessageWriter<'_>) {
+    fn challenge(&self, client: &ClientId, now: UnixSeconds, salt: [u8; 4], _: Option<&Credential>, writer: &mut MessageWriter<'_>) {
         self.auth.challenge(client.address().ip(), now, salt).write(writer);
     }
     fn admits(&self, listener: ListenerId, peer: SocketAddr) -> Option<RouteId> {
@@ -171,7 +171,7 @@ impl World {
         })
     }
 
-    fn from_peer(&mut self, relay: RelayId, peer: &str, len: usize) -> Result<Vec<u8>, DropReason> {
+    fn peer_sends(&mut self, relay: RelayId, peer: &str, len: usize) -> Result<Vec<u8>, DropReason> {
         match self.server.handle_peer(&self.policy, self.now, relay, addr(peer), len) {
             PeerAction::ToClient(to_client) => Ok(to_client.header.as_slice().to_vec()),
             PeerAction::Drop(reason) => Err(reason),
@@ -201,13 +201,13 @@ impl World {
 fn an_allocation_relays_both_ways_until_it_is_deleted() {
     let (mut world, relay) = World::allocated();
     assert_eq!(world.channel_data(0x4000, b"early"), Err(DropReason::NoChannel));
-    assert_eq!(world.from_peer(relay, PEER, 5), Err(DropReason::NoPermission));
+    assert_eq!(world.peer_sends(relay, PEER, 5), Err(DropReason::NoPermission));
     assert_eq!(world.bind(0x4000, PEER), 200);
     assert!(matches!(world.server.poll_effect(), Some(Effect::BindingUp(up)) if up.channel == 0x4000));
     assert_eq!(world.channel_data(0x4000, b"hello"), Ok((addr(PEER), b"hello".to_vec())));
-    assert_eq!(world.from_peer(relay, PEER, 5), Ok(vec![0x40, 0, 0, 5]));
+    assert_eq!(world.peer_sends(relay, PEER, 5), Ok(vec![0x40, 0, 0, 5]));
     // Another port of the permitted host has no channel.
-    let indication = world.from_peer(relay, "198.51.100.9:9001", 6).expect("relayed");
+    let indication = world.peer_sends(relay, "198.51.100.9:9001", 6).expect("relayed");
     assert_eq!(indication.len(), 36);
     assert_eq!(
         world.code(Method::Refresh, |w| {
@@ -219,7 +219,7 @@ fn an_allocation_relays_both_ways_until_it_is_deleted() {
     assert!(matches!(world.server.poll_effect(), Some(Effect::CloseRelay(id)) if id == relay));
     assert!(matches!(world.server.poll_effect(), Some(Effect::Report(Report::AllocationEnded { traffic, .. }))
         if traffic.bytes_to_peer == 5 && traffic.packets_to_client == 2));
-    assert_eq!(world.from_peer(relay, PEER, 5), Err(DropReason::NoRelay));
+    assert_eq!(world.peer_sends(relay, PEER, 5), Err(DropReason::NoRelay));
     assert!(world.policy.quotas.is_empty());
 }
 
@@ -276,12 +276,12 @@ fn a_permission_lasts_300_seconds_and_a_channel_keeps_sending_without_it() {
     let (mut world, relay) = World::allocated();
     assert_eq!(world.bind(0x4000, PEER), 200);
     world.wait(299);
-    assert!(world.from_peer(relay, PEER, 1).is_ok());
+    assert!(world.peer_sends(relay, PEER, 1).is_ok());
     world.wait(2);
-    assert_eq!(world.from_peer(relay, PEER, 1), Err(DropReason::NoPermission));
+    assert_eq!(world.peer_sends(relay, PEER, 1), Err(DropReason::NoPermission));
     assert!(world.channel_data(0x4000, b"x").is_ok());
     assert_eq!(world.permit(PEER), 200);
-    assert!(world.from_peer(relay, PEER, 1).is_ok());
+    assert!(world.peer_sends(relay, PEER, 1).is_ok());
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_changed_policy_cuts_before_the_next_packet_and_revokes_what_it_no_longer_ad
     world.policy.version = 2;
     world.policy.refused = Some(addr(PEER).ip());
     assert_eq!(world.channel_data(0x4000, b"x"), Err(DropReason::PeerRefused));
-    assert_eq!(world.from_peer(relay, PEER, 1), Err(DropReason::PeerRefused));
+    assert_eq!(world.peer_sends(relay, PEER, 1), Err(DropReason::PeerRefused));
     world.server.policy_changed();
     assert_eq!(world.server.poll_timeout(), Some(Instant::ZERO));
     world.wait(0);

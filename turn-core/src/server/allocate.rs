@@ -206,7 +206,7 @@ impl Server {
         }
         let (user, client, relayed) =
             (allocation.credential.user_id().clone(), allocation.client, allocation.relayed());
-        self.transmit(id, Class::Success, |allocation, w| describe(allocation, w));
+        self.transmit(id, Class::Success, describe);
         self.effects.push_back(Effect::Report(Report::AllocationOpened { user, client, relayed }));
         self.arm(id);
     }

@@ -368,10 +368,12 @@ impl Server {
         }
         let salt = self.rng.next_u32().to_ne_bytes();
         let asked = Asked::by(message, None);
+        let id = self.by_client.get(&client.key());
+        let kept = id.and_then(|id| self.allocations.get(id.0, id.1)).map(|allocation| &allocation.credential);
         let written = asked.write(Class::Error, None, out, |w| {
             w.error_code(error.code(), "");
             if matches!(error.code(), 401 | 438) {
-                policy.challenge(client, now.unix, salt, w);
+                policy.challenge(client, now.unix, salt, kept, w);
             }
         });
         written.map_or(ClientAction::Drop(DropReason::ReplyBuffer), ClientAction::Reply)
