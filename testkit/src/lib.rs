@@ -1,1 +1,4 @@
 //! Simulated world, TURN harness and conformance suite.
+#![forbid(unsafe_code)]
+
+pub mod sim;
