@@ -34,6 +34,7 @@ pub struct SimPolicy {
     /// Single ports that no route admits on hosts that are admitted.
     pub refused_peers: HashSet<SocketAddr>,
     authenticator: Authenticator,
+    nonce_lifetime: Duration,
 }
 
 impl SimPolicy {
@@ -49,31 +50,29 @@ impl SimPolicy {
             refused_hosts: HashSet::new(),
             refused_peers: HashSet::new(),
             authenticator: authenticator(
+                REALM,
                 &USERS,
                 nonce_lifetime,
                 &[PasswordAlgorithmKind::Sha256, PasswordAlgorithmKind::Md5],
             ),
+            nonce_lifetime,
         }
     }
 
-    /// Replaces the users, the algorithms offered, or both.
-    pub fn authenticate_with(
-        &mut self,
-        users: &[(&str, &str)],
-        nonce_lifetime: Duration,
-        algorithms: &[PasswordAlgorithmKind],
-    ) {
-        self.authenticator = authenticator(users, nonce_lifetime, algorithms);
+    /// Another realm, other users, other algorithms: a reload.
+    pub fn authenticate_with(&mut self, realm: &str, users: &[(&str, &str)], algorithms: &[PasswordAlgorithmKind]) {
+        self.authenticator = authenticator(realm, users, self.nonce_lifetime, algorithms);
     }
 }
 
 fn authenticator(
+    realm: &str,
     users: &[(&str, &str)],
     nonce_lifetime: Duration,
     algorithms: &[PasswordAlgorithmKind],
 ) -> Authenticator {
     let users = users.iter().map(|(name, password)| ((*name).to_owned(), (*password).into())).collect();
-    Authenticator::builder(REALM, Credentials::Static(users), NonceKey::new([9; 32]))
+    Authenticator::builder(realm, Credentials::Static(users), NonceKey::new([9; 32]))
         .nonce_lifetime(nonce_lifetime)
         .algorithms(algorithms)
         .build()
@@ -95,8 +94,16 @@ impl Policy for SimPolicy {
         self.authenticator.verify(request, client.address().ip(), now, kept)
     }
 
-    fn challenge(&self, client: &ClientId, now: UnixSeconds, salt: [u8; 4], writer: &mut MessageWriter<'_>) {
-        self.authenticator.challenge(client.address().ip(), now, salt).write(writer);
+    fn challenge(
+        &self,
+        client: &ClientId,
+        now: UnixSeconds,
+        salt: [u8; 4],
+        kept: Option<&Credential>,
+        writer: &mut MessageWriter<'_>,
+    ) {
+        let challenge = self.authenticator.challenge(client.address().ip(), now, salt);
+        kept.map_or(challenge, |kept| challenge.with_realm(kept.realm())).write(writer);
     }
 
     fn admits(&self, listener: ListenerId, peer: SocketAddr) -> Option<RouteId> {
