@@ -42,11 +42,7 @@ fn relays_data_and_video(ip: IpAddr) {
     server.assert_running();
 
     assert_eq!(seen["data"]["length"], BYTES);
-    assert_eq!(
-        seen["data"]["sent"].as_str().map(str::len),
-        Some(64),
-        "a SHA-256 digest in hex"
-    );
+    assert_eq!(seen["data"]["sent"].as_str().map(str::len), Some(64), "a SHA-256 digest in hex");
     assert_eq!(seen["data"]["sent"], seen["data"]["received"]);
 
     let frames = |name: &str| seen["frames"][name].as_u64().expect("a number of frames");
@@ -63,21 +59,13 @@ fn relays_data_and_video(ip: IpAddr) {
 }
 
 fn strings(array: &Value) -> impl Iterator<Item = &str> {
-    array
-        .as_array()
-        .expect("an array")
-        .iter()
-        .map(|value| value.as_str().expect("a string"))
+    array.as_array().expect("an array").iter().map(|value| value.as_str().expect("a string"))
 }
 
 /// Has the page of `tests/browser` do its work over the TURN server at `url` and returns what it saw.
 fn in_browser(url: &str) -> Value {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
-    assert!(
-        folder.join("node_modules").is_dir(),
-        "run `npm ci` in {} (`ci/test` does)",
-        folder.display()
-    );
+    assert!(folder.join("node_modules").is_dir(), "run `npm ci` in {} (`ci/test` does)", folder.display());
     let job = json!({
         "url": url,
         "username": USER,
@@ -92,9 +80,6 @@ fn in_browser(url: &str) -> Value {
     let status = browser.wait(LIMIT);
     assert!(status.success(), "relay.mjs: {status}");
     let output = browser.output();
-    let line = output
-        .lines()
-        .rfind(|line| line.starts_with('{'))
-        .expect("relay.mjs prints a line of JSON");
+    let line = output.lines().rfind(|line| line.starts_with('{')).expect("relay.mjs prints a line of JSON");
     serde_json::from_str(line).expect("valid JSON")
 }

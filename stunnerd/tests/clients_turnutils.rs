@@ -29,9 +29,7 @@ impl Summary {
     fn parse(output: &str) -> Option<Self> {
         let after = |line: &str, label: &str| -> Option<u64> {
             let rest = &line[line.find(label)? + label.len()..];
-            rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())]
-                .parse()
-                .ok()
+            rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())].parse().ok()
         };
         let totals = output.lines().rfind(|line| line.contains("tot_recv_msgs="))?;
         let losses = output.lines().rfind(|line| line.contains("Total lost packets "))?;
@@ -54,12 +52,7 @@ struct Run {
 
 impl Run {
     fn new(ip: IpAddr, flags: &'static [&'static str]) -> Self {
-        Self {
-            ip,
-            clients: 1,
-            messages: 50,
-            flags,
-        }
+        Self { ip, clients: 1, messages: 50, flags }
     }
 
     fn command(&self, server: &Server, peer_port: u16, password: &str) -> Command {
@@ -67,14 +60,7 @@ impl Run {
         let mut command = Command::new("turnutils_uclient");
         command.args(["-u", USER, "-w", password, "-l", LENGTH, "-z", "40"]);
         command.args(["-m", &self.clients.to_string(), "-n", &self.messages.to_string()]);
-        command.args([
-            "-e",
-            &ip,
-            "-r",
-            &peer_port.to_string(),
-            "-p",
-            &server.address.port().to_string(),
-        ]);
+        command.args(["-e", &ip, "-r", &peer_port.to_string(), "-p", &server.address.port().to_string()]);
         if self.ip.is_ipv6() {
             command.arg("-x");
         }
@@ -93,12 +79,7 @@ impl Run {
         let status = client.wait(LIMIT);
         assert!(status.success(), "turnutils_uclient: {status}");
         let all = self.clients * self.messages * sessions;
-        let expected = Summary {
-            sent: all,
-            received: all,
-            lost: 0,
-            dropped: 0,
-        };
+        let expected = Summary { sent: all, received: all, lost: 0, dropped: 0 };
         assert_eq!(Summary::parse(&client.output()), Some(expected));
         assert!(peer.is_running(), "the peer ended during the test");
         server.assert_running();
@@ -144,11 +125,7 @@ fn rtp_and_rtcp_on_a_reserved_pair_of_ports() {
 #[test]
 fn two_clients_talk_through_two_relays() {
     if real_clients("two_clients_talk_through_two_relays", TOOLS) {
-        Run {
-            clients: 2,
-            ..Run::new(V4, &["-c", "-y"])
-        }
-        .expect_no_loss(1);
+        Run { clients: 2, ..Run::new(V4, &["-c", "-y"]) }.expect_no_loss(1);
     }
 }
 
@@ -176,22 +153,14 @@ fn repeated_permissions_and_channel_binds() {
 #[test]
 fn fifty_clients_with_channels() {
     if real_clients("fifty_clients_with_channels", TOOLS) {
-        Run {
-            clients: 50,
-            ..Run::new(V4, &["-c"])
-        }
-        .expect_no_loss(1);
+        Run { clients: 50, ..Run::new(V4, &["-c"]) }.expect_no_loss(1);
     }
 }
 
 #[test]
 fn fifty_clients_with_indications_over_ipv6() {
     if real_clients("fifty_clients_with_indications_over_ipv6", TOOLS) {
-        Run {
-            clients: 50,
-            ..Run::new(V6, &["-c", "-s"])
-        }
-        .expect_no_loss(1);
+        Run { clients: 50, ..Run::new(V6, &["-c", "-s"]) }.expect_no_loss(1);
     }
 }
 
@@ -213,14 +182,6 @@ fn the_summary_is_read_as_the_client_prints_it() {
     let output = "1: : start_mclient: msz=2, tot_send_msgs=3, tot_recv_msgs=1, tot_send_bytes ~ 9, tot_recv_bytes ~ 9\n\
                   5: : start_mclient: tot_send_msgs=40, tot_recv_msgs=39\n\
                   5: : Total lost packets 1 (2.500000%), total send dropped 0 (0.000000%)\n";
-    assert_eq!(
-        Summary::parse(output),
-        Some(Summary {
-            sent: 40,
-            received: 39,
-            lost: 1,
-            dropped: 0
-        })
-    );
+    assert_eq!(Summary::parse(output), Some(Summary { sent: 40, received: 39, lost: 1, dropped: 0 }));
     assert_eq!(Summary::parse("0: : error 401 (Unauthorized)"), None);
 }

@@ -29,10 +29,7 @@ pub(crate) fn real_clients(test: &str, tools: &[&str]) -> bool {
         "this tree has no stunnerd binary yet".to_owned()
     } else if env::var("STUNNER_REAL_CLIENTS").is_ok_and(|value| value == "1") {
         for tool in tools {
-            assert!(
-                find_tool(tool).is_some(),
-                "{tool} is not installed; `ci/test` installs what these tests need"
-            );
+            assert!(find_tool(tool).is_some(), "{tool} is not installed; `ci/test` installs what these tests need");
         }
         return true;
     } else {
@@ -50,9 +47,7 @@ fn program() -> Option<PathBuf> {
 
 pub(crate) fn find_tool(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// A port of `ip` that is free, with the next one free as well. Below the ports that the kernel gives to clients and a
@@ -80,20 +75,12 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn spawn(command: &mut Command) -> Self {
         static COUNT: AtomicU16 = AtomicU16::new(0);
-        let name = Path::new(command.get_program())
-            .file_name()
-            .expect("a program has a name")
-            .display()
-            .to_string();
+        let name = Path::new(command.get_program()).file_name().expect("a program has a name").display().to_string();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let log = scratch().join(format!("{name}-{}-{number}.log", std::process::id()));
         let file = File::create(&log).expect("the scratch folder is writable");
         let errors = file.try_clone().expect("a file can be cloned");
-        command
-            .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(errors)
-            .current_dir(scratch());
+        command.stdin(Stdio::null()).stdout(file).stderr(errors).current_dir(scratch());
         let child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         Self { name, child, log }
     }
@@ -123,9 +110,7 @@ impl Process {
 
     fn terminate(&mut self) {
         // The shell's own `kill`: a bare Debian has no other, and std sends only SIGKILL.
-        let _ = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {}", self.child.id())])
-            .status();
+        let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
         for _ in 0..50 {
             if !self.is_running() {
                 return;
@@ -170,16 +155,8 @@ impl Server {
         let files = scratch().join(format!("server-{}-{}", std::process::id(), address.port()));
         fs::create_dir_all(&files).expect("the scratch folder is writable");
         let is_coturn = program.ends_with("turnserver");
-        let mut command = if is_coturn {
-            coturn(&program, address, &files)
-        } else {
-            stunnerd(&program, address)
-        };
-        let mut server = Self {
-            address,
-            files,
-            process: Process::spawn(&mut command),
-        };
+        let mut command = if is_coturn { coturn(&program, address, &files) } else { stunnerd(&program, address) };
+        let mut server = Self { address, files, process: Process::spawn(&mut command) };
         server.wait_until_it_answers();
         server
     }
@@ -195,19 +172,14 @@ impl Server {
 
     fn wait_until_it_answers(&mut self) {
         let socket = UdpSocket::bind((self.address.ip(), 0)).expect("loopback has a free port");
-        socket
-            .set_read_timeout(Some(Duration::from_millis(100)))
-            .expect("100 ms is a valid time-out");
+        socket.set_read_timeout(Some(Duration::from_millis(100))).expect("100 ms is a valid time-out");
         let deadline = Instant::now() + Duration::from_secs(15);
         while Instant::now() < deadline {
             self.assert_running();
             let mut answer = [0; 1500];
             // Before the server has its socket, a send or receive may report an ICMP error.
             let _ = socket.send_to(&BINDING_REQUEST, self.address);
-            if socket
-                .recv(&mut answer)
-                .is_ok_and(|length| length >= 20 && answer[..2] == [0x01, 0x01])
-            {
+            if socket.recv(&mut answer).is_ok_and(|length| length >= 20 && answer[..2] == [0x01, 0x01]) {
                 return;
             }
             thread::sleep(Duration::from_millis(20));
@@ -216,9 +188,7 @@ impl Server {
     }
 }
 
-const BINDING_REQUEST: [u8; 20] = [
-    0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-];
+const BINDING_REQUEST: [u8; 20] = [0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
 fn stunnerd(program: &Path, address: SocketAddr) -> Command {
     let mut command = Command::new(program);
@@ -231,27 +201,9 @@ fn stunnerd(program: &Path, address: SocketAddr) -> Command {
 fn coturn(program: &Path, address: SocketAddr, files: &Path) -> Command {
     let mut command = Command::new(program);
     command
-        .args([
-            "-n",
-            "--lt-cred-mech",
-            "--realm",
-            "stunner.l7mp.io",
-            "--user",
-            &format!("{USER}:{PASSWORD}"),
-        ])
-        .args([
-            "--listening-ip",
-            &address.ip().to_string(),
-            "--listening-port",
-            &address.port().to_string(),
-        ])
-        .args([
-            "--relay-ip",
-            &V4.to_string(),
-            "--relay-ip",
-            &V6.to_string(),
-            "--allow-loopback-peers",
-        ])
+        .args(["-n", "--lt-cred-mech", "--realm", "stunner.l7mp.io", "--user", &format!("{USER}:{PASSWORD}")])
+        .args(["--listening-ip", &address.ip().to_string(), "--listening-port", &address.port().to_string()])
+        .args(["--relay-ip", &V4.to_string(), "--relay-ip", &V6.to_string(), "--allow-loopback-peers"])
         .args(["--no-tls", "--no-dtls", "--no-cli", "--log-file", "stdout"])
         .arg("--pidfile")
         .arg(files.join("pid"))

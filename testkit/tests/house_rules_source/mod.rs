@@ -27,13 +27,7 @@ impl SourceFile {
     fn new(path: &Path, text: String) -> Self {
         let all_code = blank_comments_and_literals(&text);
         let (code, test_lines) = blank_test_modules(&all_code);
-        Self {
-            path: path.to_owned(),
-            text,
-            all_code,
-            code,
-            test_lines,
-        }
+        Self { path: path.to_owned(), text, all_code, code, test_lines }
     }
 
     /// Nothing but a doc comment: a crate that has not landed yet.
@@ -128,9 +122,7 @@ fn lines_naming(code: &str, word: &str) -> Vec<usize> {
     let line_of = |at: usize| code[..at].matches('\n').count() + 1;
     let mut lines: Vec<usize> = word_positions(code, word).map(line_of).collect();
     // `use std::{fs, time::Instant}` names `std::fs` and `std::time::Instant` too.
-    let expanded = use_groups(code)
-        .into_iter()
-        .filter(|(_, path)| word_positions(path, word).next().is_some());
+    let expanded = use_groups(code).into_iter().filter(|(_, path)| word_positions(path, word).next().is_some());
     lines.extend(expanded.map(|(at, _)| line_of(at)));
     lines.sort_unstable();
     lines.dedup();
@@ -141,9 +133,7 @@ fn lines_naming(code: &str, word: &str) -> Vec<usize> {
 fn use_groups(code: &str) -> Vec<(usize, String)> {
     let mut paths = Vec::new();
     for (at, _) in code.match_indices("::{") {
-        let prefix_start = code[..at]
-            .rfind(|c: char| !is_word(c) && c != ':')
-            .map_or(0, |before| before + 1);
+        let prefix_start = code[..at].rfind(|c: char| !is_word(c) && c != ':').map_or(0, |before| before + 1);
         let prefix = &code[prefix_start..at];
         for inner in expand(&code[at + 3..]) {
             paths.push((at, format!("{prefix}::{inner}")));
@@ -188,11 +178,7 @@ fn blank_comments_and_literals(text: &str) -> String {
     while let Some(c) = rest.chars().next() {
         let length = literal_length(rest, &code);
         let (token, after) = rest.split_at(length.unwrap_or(c.len_utf8()));
-        code.push_str(&if length.is_some() {
-            blank(token)
-        } else {
-            token.to_owned()
-        });
+        code.push_str(&if length.is_some() { blank(token) } else { token.to_owned() });
         rest = after;
     }
     code
@@ -260,15 +246,8 @@ fn blank_test_modules(code: &str) -> (String, usize) {
     let mut rest = code;
     while let Some(at) = rest.find("#[cfg(test)]") {
         let item = &rest[at..];
-        let (semicolon, brace) = (
-            item.find(';').unwrap_or(item.len()),
-            item.find('{').unwrap_or(item.len()),
-        );
-        let end = if semicolon < brace {
-            semicolon + 1
-        } else {
-            closing_brace(item, brace)
-        };
+        let (semicolon, brace) = (item.find(';').unwrap_or(item.len()), item.find('{').unwrap_or(item.len()));
+        let end = if semicolon < brace { semicolon + 1 } else { closing_brace(item, brace) };
         kept.push_str(&rest[..at]);
         kept.push_str(&blank(&item[..end]));
         lines += item[..end].lines().count();
