@@ -38,21 +38,13 @@ fn coturn_verdicts_are_as_recorded() {
     let (demanded, renew) = (is_set("STUNNER_REAL_CLIENTS"), is_set("STUNNER_CONFORMANCE_RENEW"));
 
     let Some(version) = Subject::Coturn.version() else {
-        assert!(
-            !demanded,
-            "STUNNER_REAL_CLIENTS=1 and no turnserver: install the Debian package coturn"
-        );
+        assert!(!demanded, "STUNNER_REAL_CLIENTS=1 and no turnserver: install the Debian package coturn");
         return say("no turnserver in PATH, coturn is not tested");
     };
     if version != recorded.version && !renew {
         let known = &recorded.version;
-        assert!(
-            !demanded,
-            "turnserver is {version}, the verdicts are for {known}: renew them"
-        );
-        return say(&format!(
-            "turnserver is {version}, the verdicts are for {known}: coturn is not tested"
-        ));
+        assert!(!demanded, "turnserver is {version}, the verdicts are for {known}: renew them");
+        return say(&format!("turnserver is {version}, the verdicts are for {known}: coturn is not tested"));
     }
 
     let lab = Subject::Coturn.open();
@@ -63,11 +55,7 @@ fn coturn_verdicts_are_as_recorded() {
         return say(&format!("wrote {}", file.display()));
     }
     let differences = recorded.differences(&outcomes);
-    assert!(
-        differences.is_empty(),
-        "coturn {version}:\n  {}",
-        differences.join("\n  ")
-    );
+    assert!(differences.is_empty(), "coturn {version}:\n  {}", differences.join("\n  "));
 }
 
 #[test]
@@ -82,16 +70,7 @@ fn the_server_named_in_the_environment_passes() {
     let outcomes = run(&subject.open(), &cases(), JOBS);
     let bad = |outcome: &&Outcome| !matches!(outcome.verdict, Verdict::Pass | Verdict::Skip(_));
     let failed: Vec<String> = outcomes.iter().filter(bad).map(ToString::to_string).collect();
-    assert!(
-        failed.is_empty(),
-        "{} of {} cases:\n{}",
-        failed.len(),
-        outcomes.len(),
-        failed.join("\n")
-    );
-    let played = outcomes
-        .iter()
-        .filter(|outcome| outcome.verdict == Verdict::Pass)
-        .count();
+    assert!(failed.is_empty(), "{} of {} cases:\n{}", failed.len(), outcomes.len(), failed.join("\n"));
+    let played = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Pass).count();
     assert!(played > 0, "no case could be played against {subject:?}");
 }

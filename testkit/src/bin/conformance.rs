@@ -10,7 +10,7 @@ use stunner_testkit::harness::Account;
 const USAGE: &str = "\
 Plays the conformance suite against a server and prints the verdicts.
 
-usage: conformance [--subject stunnerd|coturn|HOST:PORT] [--user NAME] [--password WORD] [--jobs N] [--list] [FILTER...]
+usage: conformance [--subject stunnerd|stunnerd-uri|coturn|HOST:PORT] [--user NAME] [--password WORD] [--jobs N] [--list] [FILTER...]
 
 stunnerd is the default; its binary is looked for in STUNNERD_BIN and the target folder. A server at HOST:PORT must know the
 user and admit peers at this host's address. A FILTER is a part of a case's name. Exit 1 if any case fails.";
@@ -25,11 +25,7 @@ struct Options {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options {
-        subject: "stunnerd".into(),
-        jobs: 8,
-        ..Options::default()
-    };
+    let mut options = Options { subject: "stunnerd".into(), jobs: 8, ..Options::default() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));

@@ -11,10 +11,7 @@ const SECRET: &str = "a secret that many share";
 
 /// The program's version as it prints it.
 pub(super) fn version() -> Option<String> {
-    let output = Command::new(find_program("turnserver")?)
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = Command::new(find_program("turnserver")?).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines().last().map(|line| line.trim().to_owned())
 }
@@ -32,45 +29,15 @@ fn start(kind: Kind) -> Check<(Site, Process)> {
     let program = find_program("turnserver").ok_or_else(|| Fault::Unavailable("no turnserver in PATH".into()))?;
     let (v4, v6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
     let port = free_ports(&[v4, v6], 1)?;
-    let account = Account {
-        username: "alice".into(),
-        password: "wonder:land$".into(),
-    };
+    let account = Account { username: "alice".into(), password: "wonder:land$".into() };
     let mut site = Site::local((v4, port).into(), Some(SocketAddr::from((v6, port))), account);
 
     let folder = Process::folder("coturn")?;
     let mut command = Command::new(program);
     // No multicast: the nearest it has to our defaults. One relay thread: cases are many and short.
-    command.args([
-        "-n",
-        "-m",
-        "1",
-        "--no-cli",
-        "--no-tcp",
-        "--no-tls",
-        "--no-dtls",
-        "--no-multicast-peers",
-    ]);
-    command.args([
-        "--log-file",
-        "stdout",
-        "--pidfile",
-        "pid",
-        "--db",
-        "turndb",
-        "--realm",
-        REALM,
-    ]);
-    command.args([
-        "--listening-port",
-        &port.to_string(),
-        "-L",
-        "127.0.0.1",
-        "-L",
-        "::1",
-        "-E",
-        "127.0.0.1",
-    ]);
+    command.args(["-n", "-m", "1", "--no-cli", "--no-tcp", "--no-tls", "--no-dtls", "--no-multicast-peers"]);
+    command.args(["--log-file", "stdout", "--pidfile", "pid", "--db", "turndb", "--realm", REALM]);
+    command.args(["--listening-port", &port.to_string(), "-L", "127.0.0.1", "-L", "::1", "-E", "127.0.0.1"]);
     match kind {
         Kind::Open => command.args(["--allow-loopback-peers", "-E", "::1"]),
         Kind::Guarded => command.args(["-E", "::1"]),
@@ -78,14 +45,7 @@ fn start(kind: Kind) -> Check<(Site, Process)> {
         Kind::Narrow => {
             let first = even_ports(v4)?;
             let (min, max) = (first.to_string(), (first + PORTS - 1).to_string());
-            command.args([
-                "--allow-loopback-peers",
-                "--stale-nonce=1",
-                "--min-port",
-                &min,
-                "--max-port",
-                &max,
-            ])
+            command.args(["--allow-loopback-peers", "--stale-nonce=1", "--min-port", &min, "--max-port", &max])
         }
     };
     if kind == Kind::Rest {
@@ -93,11 +53,7 @@ fn start(kind: Kind) -> Check<(Site, Process)> {
         site.secret = Some(SECRET.into());
         site.account = site.user("alice", 3600)?;
     } else {
-        command.args([
-            "--lt-cred-mech",
-            "--user",
-            &format!("{}:{}", site.account.username, site.account.password),
-        ]);
+        command.args(["--lt-cred-mech", "--user", &format!("{}:{}", site.account.username, site.account.password)]);
     }
     let mut process = Process::start(&mut command, folder)?;
     process.answers_at(&[site.v4, (v6, port).into()])?;

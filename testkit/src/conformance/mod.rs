@@ -102,19 +102,8 @@ pub struct Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { case, verdict, took } = self;
-        write!(
-            f,
-            "{:9} {} ({}, {} ms)",
-            verdict.word(),
-            case.name,
-            case.section,
-            took.as_millis()
-        )?;
-        if *verdict == Verdict::Pass {
-            Ok(())
-        } else {
-            write!(f, "\n          {}", verdict.explanation())
-        }
+        write!(f, "{:9} {} ({}, {} ms)", verdict.word(), case.name, case.section, took.as_millis())?;
+        if *verdict == Verdict::Pass { Ok(()) } else { write!(f, "\n          {}", verdict.explanation()) }
     }
 }
 
@@ -130,9 +119,7 @@ pub fn run(lab: &Lab, cases: &[Case], jobs: usize) -> Vec<Outcome> {
     };
     let mut outcomes: Vec<(usize, Outcome)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(worker)).collect();
-        let joined = workers
-            .into_iter()
-            .map(|worker| worker.join().expect("a case's panic is caught"));
+        let joined = workers.into_iter().map(|worker| worker.join().expect("a case's panic is caught"));
         joined.flatten().collect()
     });
     outcomes.sort_by_key(|(index, _)| *index);
@@ -153,9 +140,5 @@ fn play(lab: &Lab, case: &Case) -> Outcome {
             Err(_) => Verdict::Fail("the scenario itself panicked".into()),
         },
     };
-    Outcome {
-        case: *case,
-        verdict,
-        took: started.elapsed(),
-    }
+    Outcome { case: *case, verdict, took: started.elapsed() }
 }

@@ -5,7 +5,7 @@ use crate::harness::{Account, Check, Client, Fault, Peer, crypto};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The ways in which servers are set up for the scenarios.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,12 +16,18 @@ pub enum Kind {
     Guarded,
     /// User names made of a secret, two allocations for each; relays on IPv4 only.
     Rest,
-    /// Relays on IPv4 only, from a range of four ports that begins with an even one; a nonce lasts one second.
+    /// Relays on IPv4 only, from a range of four ports that begins with an even one; nonces are short-lived.
     Narrow,
 }
 
 /// How many allocations a user of [`Kind::Rest`] may have.
 pub(super) const QUOTA: usize = 2;
+
+/// How many permissions an allocation of [`Kind::Rest`] may have, if the server can limit them.
+pub(super) const PERMISSIONS: usize = 8;
+
+/// How many channels an allocation of [`Kind::Rest`] may have, if the server can limit them.
+pub(super) const CHANNELS: u16 = 4;
 
 /// How many relay ports [`Kind::Narrow`] has.
 pub(super) const PORTS: u16 = 4;
@@ -41,6 +47,10 @@ pub struct Site {
     pub here_v4: IpAddr,
     /// The same for IPv6.
     pub here_v6: IpAddr,
+    /// How long a nonce of [`Kind::Narrow`] lasts.
+    pub nonce_lifetime: Duration,
+    /// Whether it relays both families even where one would do.
+    pub relays_every_family: bool,
     alone: Mutex<()>,
 }
 
@@ -55,6 +65,8 @@ impl Site {
             secret: None,
             here_v4,
             here_v6,
+            nonce_lifetime: Duration::from_secs(1),
+            relays_every_family: false,
             alone: Mutex::new(()),
         }
     }
@@ -72,9 +84,7 @@ impl Site {
     /// # Errors
     /// [`Fault::Unavailable`] if the server does not listen there.
     pub fn client6(&self) -> Check<Client> {
-        let server = self
-            .v6
-            .ok_or_else(|| Fault::Unavailable("the server has no IPv6 address".into()))?;
+        let server = self.v6.ok_or_else(|| Fault::Unavailable("the server has no IPv6 address".into()))?;
         Client::new(self.here_v6, server, self.account.clone())
     }
 
@@ -91,13 +101,8 @@ impl Site {
     /// # Errors
     /// [`Fault::Unavailable`] if user names are not made from a secret here.
     pub fn user(&self, name: &str, seconds: i64) -> Check<Account> {
-        let secret = self
-            .secret
-            .as_deref()
-            .ok_or_else(|| Fault::Unavailable("no shared secret".into()))?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let secret = self.secret.as_deref().ok_or_else(|| Fault::Unavailable("no shared secret".into()))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let username = format!("{}:{name}", now.saturating_add_signed(seconds));
         let password = crypto::rest_password(secret, &username);
         Ok(Account { username, password })
@@ -128,6 +133,17 @@ impl Site {
             return Err(Fault::Unavailable("only one address for peers".into()));
         }
         Peer::at(Ipv4Addr::new(127, 0, 0, 2).into())
+    }
+
+    /// The scenario needs a server of [`Kind::Rest`] that really relays on IPv4 only.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] if it does not.
+    pub fn lacks_ipv6_relays(&self) -> Check {
+        if self.relays_every_family {
+            return Err(Fault::Unavailable("on loopback the server relays both families".into()));
+        }
+        Ok(())
     }
 
     /// Keeps other scenarios that want the server for themselves waiting.

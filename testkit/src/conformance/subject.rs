@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub enum Subject {
     /// This project's daemon: the binary at this path.
     Stunnerd(PathBuf),
+    /// The same, started with nothing but a TURN URI. Scenarios that need another set-up are skipped.
+    StunnerdUri(PathBuf),
     /// coturn's `turnserver`, found in PATH.
     Coturn,
     /// A server that runs already. Scenarios that need another set-up are skipped.
@@ -23,13 +25,14 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Reads `stunnerd`, `coturn` or `HOST:PORT`; the last with the user and password given.
+    /// Reads `stunnerd`, `stunnerd-uri`, `coturn` or `HOST:PORT`; the last with the user and password given.
     ///
     /// # Errors
     /// Says what cannot be understood.
     pub fn parse(text: &str, account: Account) -> Result<Self, String> {
         match text {
             "stunnerd" => stunnerd::find_binary().map(Self::Stunnerd),
+            "stunnerd-uri" => stunnerd::find_binary().map(Self::StunnerdUri),
             "coturn" => Ok(Self::Coturn),
             address => {
                 let mut found = address.to_socket_addrs().map_err(|error| {
@@ -48,10 +51,8 @@ impl Subject {
     /// Says what cannot be understood.
     pub fn from_env() -> Option<Result<Self, String>> {
         let var = |name: &str| std::env::var(name).unwrap_or_default();
-        let account = Account {
-            username: var("STUNNER_CONFORMANCE_USER"),
-            password: var("STUNNER_CONFORMANCE_PASSWORD"),
-        };
+        let account =
+            Account { username: var("STUNNER_CONFORMANCE_USER"), password: var("STUNNER_CONFORMANCE_PASSWORD") };
         let subject = var("STUNNER_CONFORMANCE_SUBJECT");
         (!subject.is_empty()).then(|| Self::parse(&subject, account))
     }
@@ -60,6 +61,7 @@ impl Subject {
     pub fn open(&self) -> Lab {
         match self {
             Self::Stunnerd(binary) => stunnerd::open(binary),
+            Self::StunnerdUri(binary) => stunnerd::open_uri(binary),
             Self::Coturn => coturn::open(),
             Self::Running { server, account } => {
                 let mut lab = Lab::default();
@@ -77,11 +79,7 @@ impl Subject {
 
 /// Peers live where this host's packets to the server come from: what the server reaches back.
 fn running(server: SocketAddr, account: &Account) -> Check<Site> {
-    let any: IpAddr = if server.is_ipv4() {
-        [0, 0, 0, 0].into()
-    } else {
-        [0u16; 8].into()
-    };
+    let any: IpAddr = if server.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
     let probe = UdpSocket::bind((any, 0))?;
     probe.connect(server)?;
     let here = probe.local_addr()?.ip();

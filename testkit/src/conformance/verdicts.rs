@@ -100,11 +100,7 @@ mod tests {
 
     fn outcome(verdict: Verdict) -> Outcome {
         let took = Duration::ZERO;
-        Outcome {
-            case: cases()[0],
-            verdict,
-            took,
-        }
+        Outcome { case: cases()[0], verdict, took }
     }
 
     #[test]

@@ -52,15 +52,7 @@ impl Client {
     pub fn new(local: IpAddr, server: SocketAddr, account: Account) -> Check<Self> {
         let socket = bind(local).map_err(|error| Fault::Unavailable(format!("no client at {local}: {error}")))?;
         let (scheme, inbox) = (Scheme::Classic, VecDeque::new());
-        Ok(Self {
-            socket,
-            server,
-            account,
-            scheme,
-            signer: None,
-            inbox,
-            allocated: false,
-        })
+        Ok(Self { socket, server, account, scheme, signer: None, inbox, allocated: false })
     }
 
     /// The same client with another way to authenticate.
@@ -126,10 +118,7 @@ impl Client {
             return Ok(signer.clone());
         }
         let challenge = self.exchange(&drafts::allocate())?;
-        ensure!(
-            challenge.code() == 401,
-            "an Allocate without credentials got {challenge}, not error 401"
-        );
+        ensure!(challenge.code() == 401, "an Allocate without credentials got {challenge}, not error 401");
         let signer = self.answer_to(&challenge)?;
         self.signer = Some(signer.clone());
         Ok(signer)
@@ -141,19 +130,12 @@ impl Client {
     /// If it lacks REALM or NONCE, or the algorithm that this client's scheme wants.
     pub fn answer_to(&self, challenge: &Reply) -> Check<Signer> {
         let Account { username, password } = &self.account;
-        let realm = challenge
-            .text(attr::REALM)
-            .ok_or_else(|| Fault::Wrong("a challenge without REALM".into()))?;
-        let nonce = challenge
-            .get(attr::NONCE)
-            .ok_or_else(|| Fault::Wrong("a challenge without NONCE".into()))?;
+        let realm = challenge.text(attr::REALM).ok_or_else(|| Fault::Wrong("a challenge without REALM".into()))?;
+        let nonce = challenge.get(attr::NONCE).ok_or_else(|| Fault::Wrong("a challenge without NONCE".into()))?;
         let offered = challenge.get(attr::PASSWORD_ALGORITHMS).map(<[u8]>::to_vec);
         let chosen = self.scheme.algorithm().map(|algorithm| algorithm.to_vec());
         if let Some(chosen) = &chosen {
-            let known = offered
-                .iter()
-                .flat_map(|list| list.chunks(4))
-                .any(|entry| entry == chosen);
+            let known = offered.iter().flat_map(|list| list.chunks(4)).any(|entry| entry == chosen);
             ensure!(known, "the challenge does not offer password algorithm {}", chosen[1]);
         }
         Ok(Signer {
@@ -189,10 +171,7 @@ impl Client {
         self.signer = Some(signer.clone());
         let reply = self.exchange_allocate(&signer.sign(request.clone()))?;
         ensure!(reply.class() == Class::Success, "Allocate got {reply}, not success");
-        ensure!(
-            signer.vouches(&reply) == Some(true),
-            "a success without valid integrity"
-        );
+        ensure!(signer.vouches(&reply) == Some(true), "a success without valid integrity");
         Ok(reply)
     }
 
@@ -209,10 +188,7 @@ impl Client {
             reply = self.exchange(&signer.sign(request.clone()))?;
         }
         if reply.class() == Class::Success {
-            ensure!(
-                signer.vouches(&reply) == Some(true),
-                "a success without valid integrity"
-            );
+            ensure!(signer.vouches(&reply) == Some(true), "a success without valid integrity");
             self.allocated |= reply.method() == method::ALLOCATE;
         }
         Ok(reply)
@@ -224,11 +200,7 @@ impl Client {
     /// If the answer is an error or none.
     pub fn succeed(&mut self, request: &Draft) -> Check<Reply> {
         let reply = self.call(request)?;
-        ensure!(
-            reply.class() == Class::Success,
-            "{} got {reply}, not success",
-            name_of(request)
-        );
+        ensure!(reply.class() == Class::Success, "{} got {reply}, not success", name_of(request));
         Ok(reply)
     }
 
@@ -238,11 +210,7 @@ impl Client {
     /// If the answer is another or none.
     pub fn refused(&mut self, request: &Draft, codes: &[u16]) -> Check<Reply> {
         let reply = self.call(request)?;
-        ensure!(
-            codes.contains(&reply.code()),
-            "{} got {reply}, not error {codes:?}",
-            name_of(request)
-        );
+        ensure!(codes.contains(&reply.code()), "{} got {reply}, not error {codes:?}", name_of(request));
         Ok(reply)
     }
 
@@ -268,11 +236,7 @@ impl Client {
             reply.xor_address(attr::XOR_MAPPED_ADDRESS) == Some(self.address()?),
             "an Allocate success whose XOR-MAPPED-ADDRESS is not the client's"
         );
-        Ok(Allocation {
-            relayed,
-            lifetime: lifetime.unwrap_or_default(),
-            reply,
-        })
+        Ok(Allocation { relayed, lifetime: lifetime.unwrap_or_default(), reply })
     }
 
     /// Creates a permission for each peer.
@@ -324,10 +288,7 @@ fn bind(local: IpAddr) -> std::io::Result<UdpSocket> {
     let mut passed = Vec::new();
     loop {
         let socket = UdpSocket::bind((local, 0))?;
-        let fresh = USED
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(socket.local_addr()?);
+        let fresh = USED.lock().unwrap_or_else(PoisonError::into_inner).insert(socket.local_addr()?);
         // In a process that used up thousands of ports an old one is better than none.
         if fresh || passed.len() > 500 {
             return Ok(socket);

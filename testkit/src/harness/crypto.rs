@@ -43,9 +43,7 @@ pub fn rest_password(secret: &str, username: &str) -> String {
 /// CRC-32 as ITU V.42 has it, bit by bit.
 pub fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            (crc >> 1) ^ (0xEDB8_8320 & 0u32.wrapping_sub(crc & 1))
-        })
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & 0u32.wrapping_sub(crc & 1)))
     })
 }
 
@@ -60,11 +58,7 @@ mod tests {
 
     #[test]
     fn rfc5769_long_term_key() {
-        let key = md5_key(
-            "\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}",
-            "example.org",
-            "TheMatrIX",
-        );
+        let key = md5_key("\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}", "example.org", "TheMatrIX");
         assert_eq!(key.len(), 16);
         // RFC 8489 B.1 prints the same user's USERHASH.
         let hash = userhash("\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}", "example.org");

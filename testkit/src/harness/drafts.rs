@@ -20,9 +20,7 @@ pub fn refresh(seconds: u32) -> Draft {
 pub fn create_permission(peers: &[SocketAddr]) -> Draft {
     peers
         .iter()
-        .fold(Draft::request(method::CREATE_PERMISSION), |draft, peer| {
-            draft.xor_address(attr::XOR_PEER_ADDRESS, *peer)
-        })
+        .fold(Draft::request(method::CREATE_PERMISSION), |draft, peer| draft.xor_address(attr::XOR_PEER_ADDRESS, *peer))
 }
 
 /// ChannelBind.
@@ -35,9 +33,7 @@ pub fn channel_bind(number: u16, peer: SocketAddr) -> Draft {
 
 /// Send indication.
 pub fn send(peer: SocketAddr, payload: &[u8]) -> Draft {
-    Draft::new(Class::Indication, method::SEND)
-        .xor_address(attr::XOR_PEER_ADDRESS, peer)
-        .attr(attr::DATA, payload)
+    Draft::new(Class::Indication, method::SEND).xor_address(attr::XOR_PEER_ADDRESS, peer).attr(attr::DATA, payload)
 }
 
 /// Binding request.

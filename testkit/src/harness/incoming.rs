@@ -43,11 +43,7 @@ impl Client {
             ensure!(bytes.len() - 4 >= length, "ChannelData that declares more than it has");
             let (payload, rest) = bytes[4..].split_at(length);
             let number = u16::from_be_bytes([bytes[0], bytes[1]]);
-            return Ok(Some(Incoming::Channel {
-                number,
-                payload: payload.to_vec(),
-                rest: rest.to_vec(),
-            }));
+            return Ok(Some(Incoming::Channel { number, payload: payload.to_vec(), rest: rest.to_vec() }));
         }
         let reply = Reply::parse(&bytes).map_err(Fault::Wrong)?;
         cross_check(&reply)?;
@@ -68,9 +64,7 @@ impl Client {
         ensure!(is_data, "got {reply}, not a Data indication");
         let peer = reply.xor_address(attr::XOR_PEER_ADDRESS);
         let peer = peer.ok_or_else(|| Fault::Wrong("a Data indication without XOR-PEER-ADDRESS".into()))?;
-        let data = reply
-            .get(attr::DATA)
-            .ok_or_else(|| Fault::Wrong("a Data indication without DATA".into()))?;
+        let data = reply.get(attr::DATA).ok_or_else(|| Fault::Wrong("a Data indication without DATA".into()))?;
         Ok((peer, data.to_vec()))
     }
 
@@ -81,11 +75,7 @@ impl Client {
     pub fn expect_data_of(&mut self, peer: SocketAddr, payload: &[u8]) -> Check {
         let (from, data) = self.expect_data()?;
         ensure!(from == peer, "a Data indication that names {from}, not the peer");
-        ensure!(
-            data == payload,
-            "a Data indication with {} bytes, not those of the peer",
-            data.len()
-        );
+        ensure!(data == payload, "a Data indication with {} bytes, not those of the peer", data.len());
         Ok(())
     }
 
@@ -95,22 +85,11 @@ impl Client {
     /// If it is something else or nothing.
     pub fn expect_channel(&mut self, number: u16, payload: &[u8]) -> Check {
         match self.incoming(PATIENCE)? {
-            Some(Incoming::Channel {
-                number: on,
-                payload: data,
-                rest,
-            }) => {
+            Some(Incoming::Channel { number: on, payload: data, rest }) => {
                 ensure!(on == number, "ChannelData on {on:#06x}, not {number:#06x}");
-                ensure!(
-                    data == payload,
-                    "ChannelData with {} bytes, not those of the peer",
-                    data.len()
-                );
+                ensure!(data == payload, "ChannelData with {} bytes, not those of the peer", data.len());
                 ensure!(rest.len() < 4, "{} bytes behind ChannelData", rest.len());
-                ensure!(
-                    rest.iter().all(|byte| *byte == 0),
-                    "ChannelData padded with something else than zeros"
-                );
+                ensure!(rest.iter().all(|byte| *byte == 0), "ChannelData padded with something else than zeros");
                 Ok(())
             }
             Some(Incoming::Stun(reply)) => Err(Fault::Wrong(format!("got {reply}, not ChannelData"))),

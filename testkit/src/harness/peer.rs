@@ -74,10 +74,7 @@ impl Peer {
     /// If something does.
     pub fn expect_nothing(&self) -> Check {
         let received = self.receive(SILENCE)?;
-        crate::ensure!(
-            received.is_none(),
-            "the peer got a datagram that should not have been relayed"
-        );
+        crate::ensure!(received.is_none(), "the peer got a datagram that should not have been relayed");
         Ok(())
     }
 
@@ -107,11 +104,7 @@ pub(super) fn receive(socket: &UdpSocket, wait: Duration) -> Check<Option<(Vec<u
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                 return Ok(None);
             }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted
-                ) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted) => {}
             Err(error) => return Err(error.into()),
         }
     }

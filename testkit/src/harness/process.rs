@@ -36,15 +36,9 @@ impl Process {
     /// [`Fault::Unavailable`] if the program cannot be started.
     pub fn start(command: &mut Command, folder: PathBuf) -> Check<Self> {
         let log = std::fs::File::create(folder.join("log"))?;
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .current_dir(&folder);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir(&folder);
         let program = command.get_program().to_string_lossy().into_owned();
-        let child = command
-            .spawn()
-            .map_err(|error| Fault::Unavailable(format!("cannot start {program}: {error}")))?;
+        let child = command.spawn().map_err(|error| Fault::Unavailable(format!("cannot start {program}: {error}")))?;
         Ok(Self { child, folder })
     }
 
@@ -72,9 +66,7 @@ impl Process {
                     let log = self.log();
                     let lines: Vec<&str> = log.lines().collect();
                     let tail = lines[lines.len().saturating_sub(12)..].join("\n");
-                    return Err(Fault::Wrong(format!(
-                        "the server for {server} {what}; its log ends:\n{tail}"
-                    )));
+                    return Err(Fault::Wrong(format!("the server for {server} {what}; its log ends:\n{tail}")));
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -103,9 +95,7 @@ pub fn free_ports(ips: &[IpAddr], count: u16) -> Check<u16> {
         if first < 1024 || first.checked_add(count).is_none() {
             continue;
         }
-        let all = ips
-            .iter()
-            .all(|ip| (first..first + count).all(|port| UdpSocket::bind((*ip, port)).is_ok()));
+        let all = ips.iter().all(|ip| (first..first + count).all(|port| UdpSocket::bind((*ip, port)).is_ok()));
         if all {
             return Ok(first);
         }
@@ -119,18 +109,12 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         return Path::new(name).is_file().then(|| name.into());
     }
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|program| program.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
 fn is_served(server: SocketAddr) -> bool {
     let ask = || -> Check {
-        let local: IpAddr = if server.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            [0u16, 0, 0, 0, 0, 0, 0, 1].into()
-        };
+        let local: IpAddr = if server.is_ipv4() { [127, 0, 0, 1].into() } else { [0u16, 0, 0, 0, 0, 0, 0, 1].into() };
         let client = Client::new(local, server, Account::default())?;
         client.send(drafts::binding().as_bytes())?;
         let answer = client.datagram(Duration::from_millis(200))?;

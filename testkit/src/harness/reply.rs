@@ -34,10 +34,7 @@ impl Reply {
             attributes.push((typ, at + 4, length));
             at += 4 + length.next_multiple_of(4);
         }
-        Ok(Self {
-            bytes: bytes.to_vec(),
-            attributes,
-        })
+        Ok(Self { bytes: bytes.to_vec(), attributes })
     }
 
     /// The whole message.
@@ -106,11 +103,7 @@ impl Reply {
 
     /// The code of an error response, 0 if this is none.
     pub fn code(&self) -> u16 {
-        if self.class() == Class::Error {
-            self.error().map_or(0, |(code, _)| code)
-        } else {
-            0
-        }
+        if self.class() == Class::Error { self.error().map_or(0, |(code, _)| code) } else { 0 }
     }
 
     /// The first XORed address of that type.
@@ -120,27 +113,17 @@ impl Reply {
 
     /// All XORed addresses of that type; malformed ones are left out.
     pub fn xor_addresses(&self, typ: u16) -> Vec<SocketAddr> {
-        self.all(typ)
-            .filter_map(|value| read_xor_address(value, &self.id()))
-            .collect()
+        self.all(typ).filter_map(|value| read_xor_address(value, &self.id())).collect()
     }
 
     /// Whether MESSAGE-INTEGRITY, or its SHA-256 kind if `sha256`, is there and right. `None`: absent.
     pub fn integrity(&self, key: &[u8], sha256: bool) -> Option<bool> {
-        let typ = if sha256 {
-            attr::MESSAGE_INTEGRITY_SHA256
-        } else {
-            attr::MESSAGE_INTEGRITY
-        };
+        let typ = if sha256 { attr::MESSAGE_INTEGRITY_SHA256 } else { attr::MESSAGE_INTEGRITY };
         let &(_, at, length) = self.attributes.iter().find(|(found, ..)| *found == typ)?;
         let mut hashed = self.bytes[..at - 4].to_vec();
         let body = u16::try_from(at + length - 20).expect("it was in a datagram");
         hashed[2..4].copy_from_slice(&body.to_be_bytes());
-        let mac = if sha256 {
-            crypto::hmac_sha256(key, &hashed)
-        } else {
-            crypto::hmac_sha1(key, &hashed)
-        };
+        let mac = if sha256 { crypto::hmac_sha256(key, &hashed) } else { crypto::hmac_sha1(key, &hashed) };
         Some(mac == self.bytes[at..at + length])
     }
 
@@ -156,9 +139,7 @@ impl Reply {
     pub fn padding_is_zero(&self) -> bool {
         self.attributes.iter().all(|&(_, at, length)| {
             let end = at + length.next_multiple_of(4);
-            self.bytes[at + length..end.min(self.bytes.len())]
-                .iter()
-                .all(|byte| *byte == 0)
+            self.bytes[at + length..end.min(self.bytes.len())].iter().all(|byte| *byte == 0)
         })
     }
 }

@@ -61,10 +61,7 @@ impl Signer {
     pub fn identify(&self, mut draft: Draft) -> Draft {
         if let Some(username) = &self.username {
             draft = if self.userhash {
-                draft.attr(
-                    attr::USERHASH,
-                    &crypto::userhash(username, self.realm.as_deref().unwrap_or_default()),
-                )
+                draft.attr(attr::USERHASH, &crypto::userhash(username, self.realm.as_deref().unwrap_or_default()))
             } else {
                 draft.attr(attr::USERNAME, username.as_bytes())
             };

@@ -227,19 +227,10 @@ mod tests {
             .integrity_sha256(b"key", 32)
             .fingerprint();
         let reply = Reply::parse(draft.as_bytes()).unwrap();
-        assert_eq!(
-            (reply.class(), reply.method(), reply.id()),
-            (Class::Error, 0xABC, draft.id())
-        );
+        assert_eq!((reply.class(), reply.method(), reply.id()), (Class::Error, 0xABC, draft.id()));
         assert_eq!(reply.xor_addresses(attr::XOR_PEER_ADDRESS), peers);
-        assert_eq!(
-            (reply.integrity(b"key", false), reply.integrity(b"key", true)),
-            (Some(true), Some(true))
-        );
-        assert_eq!(
-            (reply.integrity(b"kex", false), reply.fingerprint()),
-            (Some(false), Some(true))
-        );
+        assert_eq!((reply.integrity(b"key", false), reply.integrity(b"key", true)), (Some(true), Some(true)));
+        assert_eq!((reply.integrity(b"kex", false), reply.fingerprint()), (Some(false), Some(true)));
         assert!(reply.padding_is_zero());
     }
 
@@ -248,10 +239,8 @@ mod tests {
     fn fingerprint_and_integrity_of_a_known_message() {
         let hex = "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff80290008\
                    932ff9b151263b36000600096576746a3a68367659202020000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf";
-        let bytes: Vec<u8> = (0..hex.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
-            .collect();
+        let bytes: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
         let reply = Reply::parse(&bytes).unwrap();
         assert_eq!(reply.integrity(b"VOkJxbRl1RmTxUk/WvJxBt", false), Some(true));
         assert_eq!(reply.fingerprint(), Some(true));

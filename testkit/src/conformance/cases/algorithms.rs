@@ -7,11 +7,7 @@ use crate::harness::{Check, Class, Scheme, Signer, drafts};
 
 pub(super) const CASES: &[Case] = &[
     case!(sha256_password_algorithm_allocates, Open, "RFC 8489 §9.2.4"),
-    case!(
-        md5_password_algorithm_with_sha256_integrity_allocates,
-        Open,
-        "RFC 8489 §9.2.4"
-    ),
+    case!(md5_password_algorithm_with_sha256_integrity_allocates, Open, "RFC 8489 §9.2.4"),
     case!(sha256_integrity_signs_every_answer, Open, "RFC 8489 §9.2.4"),
     case!(classic_client_is_served_next_to_sha256, Open, "RFC 8489 §9.2.4"),
     case!(sha256_wrong_password_401, Open, "RFC 8489 §9.2.4"),
@@ -44,10 +40,7 @@ fn sha256_integrity_signs_every_answer(site: &Site) -> Check {
     client.succeed(&drafts::refresh(900))?;
     let signer = client.signer()?;
     let reply = client.refused(&drafts::allocate(), &[437])?;
-    ensure!(
-        signer.vouches(&reply) == Some(true),
-        "an error without MESSAGE-INTEGRITY-SHA256"
-    );
+    ensure!(signer.vouches(&reply) == Some(true), "an error without MESSAGE-INTEGRITY-SHA256");
     Ok(())
 }
 
@@ -74,14 +67,9 @@ fn sha256_integrity_under_16_bytes_is_refused(site: &Site) -> Check {
     let mut client = site.client()?.with_scheme(Scheme::Sha256);
     let signer = client.signer()?;
     for length in [0, 4, 12, 15] {
-        let request = signer
-            .identify(drafts::allocate())
-            .integrity_sha256(&signer.key, length);
+        let request = signer.identify(drafts::allocate()).integrity_sha256(&signer.key, length);
         let reply = client.exchange_allocate(&request)?;
-        ensure!(
-            [400, 401].contains(&reply.code()),
-            "{length} bytes got {reply}, not error 400 or 401"
-        );
+        ensure!([400, 401].contains(&reply.code()), "{length} bytes got {reply}, not error 400 or 401");
     }
     Ok(())
 }
@@ -89,21 +77,12 @@ fn sha256_integrity_under_16_bytes_is_refused(site: &Site) -> Check {
 fn sha256_integrity_wins_over_sha1(site: &Site) -> Check {
     let mut client = site.client()?.with_scheme(Scheme::Md5);
     let signer = client.signer()?;
-    let half_right = signer
-        .identify(drafts::allocate())
-        .integrity(&signer.key)
-        .integrity_sha256(b"another key", 32);
+    let half_right = signer.identify(drafts::allocate()).integrity(&signer.key).integrity_sha256(b"another key", 32);
     let reply = client.exchange_allocate(&half_right)?;
     ensure!(reply.code() == 401, "got {reply}, not error 401");
-    let right = signer
-        .identify(drafts::allocate())
-        .integrity(&signer.key)
-        .integrity_sha256(&signer.key, 32);
+    let right = signer.identify(drafts::allocate()).integrity(&signer.key).integrity_sha256(&signer.key, 32);
     let reply = client.exchange_allocate(&right)?;
-    ensure!(
-        reply.class() == Class::Success,
-        "with both attributes right it got {reply}, not success"
-    );
+    ensure!(reply.class() == Class::Success, "with both attributes right it got {reply}, not success");
     Ok(())
 }
 
@@ -136,10 +115,7 @@ fn password_algorithm_that_was_not_offered_400(site: &Site) -> Check {
 fn nonce_with_features_struck_out_438(site: &Site) -> Check {
     let mut client = site.client()?;
     let mut signer = client.signer()?;
-    let cookie = signer
-        .nonce
-        .as_ref()
-        .is_some_and(|nonce| nonce.starts_with(b"obMatJos2") && nonce.len() > 13);
+    let cookie = signer.nonce.as_ref().is_some_and(|nonce| nonce.starts_with(b"obMatJos2") && nonce.len() > 13);
     ensure!(cookie, "the nonce has no cookie");
     if let Some(nonce) = &mut signer.nonce {
         nonce[9..13].copy_from_slice(b"AAAA");
@@ -156,10 +132,7 @@ fn by_userhash(site: &Site, scheme: Scheme, change: impl FnOnce(&mut Signer)) ->
     change(&mut signer);
     let reply = client.exchange_allocate(&signer.sign(drafts::allocate()))?;
     if reply.class() == Class::Success {
-        ensure!(
-            signer.vouches(&reply) == Some(true),
-            "a success without valid integrity"
-        );
+        ensure!(signer.vouches(&reply) == Some(true), "a success without valid integrity");
     }
     Ok(reply.code())
 }

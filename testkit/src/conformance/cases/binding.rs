@@ -9,16 +9,8 @@ use crate::harness::{Check, Class, Client, Draft, drafts};
 pub(super) const CASES: &[Case] = &[
     case!(binding_names_the_reflexive_address_ipv4, Open, "RFC 8489 §6.3.1"),
     case!(binding_names_the_reflexive_address_ipv6, Open, "RFC 8489 §6.3.1"),
-    case!(
-        binding_answer_has_32_bytes_ipv4,
-        Open,
-        "architecture: answers to strangers"
-    ),
-    case!(
-        binding_answer_has_44_bytes_ipv6,
-        Open,
-        "architecture: answers to strangers"
-    ),
+    case!(binding_answer_has_32_bytes_ipv4, Open, "architecture: answers to strangers"),
+    case!(binding_answer_has_44_bytes_ipv6, Open, "architecture: answers to strangers"),
     case!(binding_with_fingerprint_gets_a_valid_one, Open, "RFC 8489 §7"),
     case!(binding_without_fingerprint_gets_none, Open, "RFC 8489 §7"),
     case!(binding_ignores_unknown_optional_attributes, Open, "RFC 8489 §6.3.1"),
@@ -31,15 +23,9 @@ pub(super) const CASES: &[Case] = &[
 
 fn reflexive(mut client: Client) -> Check {
     let reply = client.exchange(&drafts::binding())?;
-    ensure!(
-        reply.class() == Class::Success && reply.method() == method::BINDING,
-        "got {reply}"
-    );
+    ensure!(reply.class() == Class::Success && reply.method() == method::BINDING, "got {reply}");
     let mapped = reply.xor_address(attr::XOR_MAPPED_ADDRESS);
-    ensure!(
-        mapped == Some(client.address()?),
-        "XOR-MAPPED-ADDRESS is not the client's address"
-    );
+    ensure!(mapped == Some(client.address()?), "XOR-MAPPED-ADDRESS is not the client's address");
     Ok(())
 }
 
@@ -54,15 +40,8 @@ fn binding_names_the_reflexive_address_ipv6(site: &Site) -> Check {
 fn alone(mut client: Client, size: usize) -> Check {
     let reply = client.exchange(&drafts::binding())?;
     let types = reply.types();
-    ensure!(
-        types == [attr::XOR_MAPPED_ADDRESS],
-        "the answer carries attributes {types:04x?}"
-    );
-    ensure!(
-        reply.as_bytes().len() == size,
-        "the answer has {} bytes",
-        reply.as_bytes().len()
-    );
+    ensure!(types == [attr::XOR_MAPPED_ADDRESS], "the answer carries attributes {types:04x?}");
+    ensure!(reply.as_bytes().len() == size, "the answer has {} bytes", reply.as_bytes().len());
     Ok(())
 }
 
@@ -77,11 +56,7 @@ fn binding_answer_has_44_bytes_ipv6(site: &Site) -> Check {
 fn binding_with_fingerprint_gets_a_valid_one(site: &Site) -> Check {
     let reply = site.client()?.exchange(&drafts::binding().fingerprint())?;
     ensure!(reply.class() == Class::Success, "got {reply}");
-    ensure!(
-        reply.fingerprint() == Some(true),
-        "FINGERPRINT of the answer: {:?}",
-        reply.fingerprint()
-    );
+    ensure!(reply.fingerprint() == Some(true), "FINGERPRINT of the answer: {:?}", reply.fingerprint());
     Ok(())
 }
 
@@ -92,9 +67,7 @@ fn binding_without_fingerprint_gets_none(site: &Site) -> Check {
 }
 
 fn binding_ignores_unknown_optional_attributes(site: &Site) -> Check {
-    let reply = site
-        .client()?
-        .exchange(&drafts::binding().attr(0xFF05, b"vendor").attr(0x8FFF, b""))?;
+    let reply = site.client()?.exchange(&drafts::binding().attr(0xFF05, b"vendor").attr(0x8FFF, b""))?;
     ensure!(reply.class() == Class::Success, "got {reply}, not success");
     Ok(())
 }
@@ -103,10 +76,7 @@ fn unknown(site: &Site, request: &Draft, listed: &[u16]) -> Check {
     let reply = site.client()?.exchange(request)?;
     ensure!(reply.code() == 420, "got {reply}, not error 420");
     let value = reply.get(attr::UNKNOWN_ATTRIBUTES).unwrap_or_default();
-    let mut types: Vec<u16> = value
-        .chunks_exact(2)
-        .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
-        .collect();
+    let mut types: Vec<u16> = value.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
     types.sort_unstable();
     types.dedup();
     ensure!(types == listed, "UNKNOWN-ATTRIBUTES lists {types:04x?}");
@@ -118,17 +88,12 @@ fn binding_unknown_required_attribute_420(site: &Site) -> Check {
 }
 
 fn binding_420_lists_every_unknown_attribute(site: &Site) -> Check {
-    let request = drafts::binding()
-        .attr(0x0077, b"")
-        .attr(0x8123, b"optional")
-        .attr(0x7002, b"x")
-        .attr(0x7FFF, b"yy");
+    let request = drafts::binding().attr(0x0077, b"").attr(0x8123, b"optional").attr(0x7002, b"x").attr(0x7FFF, b"yy");
     unknown(site, &request, &[0x0077, 0x7002, 0x7FFF])
 }
 
 fn binding_indication_is_not_answered(site: &Site) -> Check {
-    site.client()?
-        .ignored(Draft::new(Class::Indication, method::BINDING).as_bytes())
+    site.client()?.ignored(Draft::new(Class::Indication, method::BINDING).as_bytes())
 }
 
 fn binding_serves_clients_side_by_side(site: &Site) -> Check {

@@ -8,33 +8,13 @@ use crate::harness::{Check, Class, Reply, drafts};
 
 pub(super) const CASES: &[Case] = &[
     case!(allocate_without_credentials_is_challenged, Open, "RFC 8489 §9.2.4"),
-    case!(
-        challenge_has_104_bytes_at_most,
-        Open,
-        "architecture: answers to strangers"
-    ),
-    case!(
-        challenge_carries_only_what_it_must,
-        Open,
-        "architecture: answers to strangers"
-    ),
-    case!(
-        challenge_has_an_empty_reason,
-        Open,
-        "architecture: answers to strangers"
-    ),
-    case!(
-        challenge_nonce_has_40_characters_at_most,
-        Open,
-        "architecture: answers to strangers"
-    ),
+    case!(challenge_has_104_bytes_at_most, Open, "architecture: answers to strangers"),
+    case!(challenge_carries_only_what_it_must, Open, "architecture: answers to strangers"),
+    case!(challenge_has_an_empty_reason, Open, "architecture: answers to strangers"),
+    case!(challenge_nonce_has_40_characters_at_most, Open, "architecture: answers to strangers"),
     case!(challenge_offers_sha256_and_md5, Open, "RFC 8489 §9.2.4"),
     case!(challenge_nonce_starts_with_the_cookie, Open, "RFC 8489 §9.2"),
-    case!(
-        challenge_of_a_shared_secret_does_not_offer_userhash,
-        Rest,
-        "RFC 8489 §9.2"
-    ),
+    case!(challenge_of_a_shared_secret_does_not_offer_userhash, Rest, "RFC 8489 §9.2"),
     case!(challenge_nonces_differ, Open, "RFC 8489 §9.2.4"),
     case!(challenge_answers_fingerprint_with_fingerprint, Open, "RFC 8489 §7"),
     case!(every_method_without_credentials_is_challenged, Open, "RFC 8656 §5"),
@@ -50,24 +30,10 @@ fn challenge(site: &Site) -> Check<Reply> {
 
 fn allocate_without_credentials_is_challenged(site: &Site) -> Check {
     let reply = challenge(site)?;
-    ensure!(
-        reply.class() == Class::Error && reply.method() == method::ALLOCATE,
-        "got {reply}"
-    );
-    ensure!(
-        reply.text(attr::REALM).is_some_and(|realm| !realm.is_empty()),
-        "no REALM"
-    );
-    ensure!(
-        reply.text(attr::NONCE).is_some_and(|nonce| !nonce.is_empty()),
-        "no NONCE"
-    );
-    for typ in [
-        attr::USERNAME,
-        attr::USERHASH,
-        attr::MESSAGE_INTEGRITY,
-        attr::MESSAGE_INTEGRITY_SHA256,
-    ] {
+    ensure!(reply.class() == Class::Error && reply.method() == method::ALLOCATE, "got {reply}");
+    ensure!(reply.text(attr::REALM).is_some_and(|realm| !realm.is_empty()), "no REALM");
+    ensure!(reply.text(attr::NONCE).is_some_and(|nonce| !nonce.is_empty()), "no NONCE");
+    for typ in [attr::USERNAME, attr::USERHASH, attr::MESSAGE_INTEGRITY, attr::MESSAGE_INTEGRITY_SHA256] {
         ensure!(!reply.has(typ), "attribute {typ:#06x} in a challenge");
     }
     Ok(())
@@ -76,9 +42,7 @@ fn allocate_without_credentials_is_challenged(site: &Site) -> Check {
 fn challenge_has_104_bytes_at_most(site: &Site) -> Check {
     let reply = challenge(site)?;
     // 104 holds for the default realm of 15 bytes.
-    let realm = reply
-        .get(attr::REALM)
-        .map_or(0, |realm| realm.len().next_multiple_of(4));
+    let realm = reply.get(attr::REALM).map_or(0, |realm| realm.len().next_multiple_of(4));
     let most = 104 - 16 + realm;
     ensure!(reply.as_bytes().len() <= most, "more bytes than that");
     Ok(())
@@ -86,11 +50,7 @@ fn challenge_has_104_bytes_at_most(site: &Site) -> Check {
 
 fn challenge_carries_only_what_it_must(site: &Site) -> Check {
     let must = [attr::ERROR_CODE, attr::REALM, attr::NONCE, attr::PASSWORD_ALGORITHMS];
-    let extra: Vec<u16> = challenge(site)?
-        .types()
-        .into_iter()
-        .filter(|typ| !must.contains(typ))
-        .collect();
+    let extra: Vec<u16> = challenge(site)?.types().into_iter().filter(|typ| !must.contains(typ)).collect();
     ensure!(extra.is_empty(), "the challenge carries attributes {extra:04x?}");
     Ok(())
 }
@@ -105,11 +65,7 @@ fn challenge_has_an_empty_reason(site: &Site) -> Check {
 fn challenge_nonce_has_40_characters_at_most(site: &Site) -> Check {
     let reply = challenge(site)?;
     let nonce = reply.get(attr::NONCE).unwrap_or_default();
-    ensure!(
-        (1..=40).contains(&nonce.len()),
-        "the nonce has {} characters",
-        nonce.len()
-    );
+    ensure!((1..=40).contains(&nonce.len()), "the nonce has {} characters", nonce.len());
     ensure!(nonce.iter().all(u8::is_ascii_graphic), "the nonce is not plain ASCII");
     Ok(())
 }
@@ -117,10 +73,7 @@ fn challenge_nonce_has_40_characters_at_most(site: &Site) -> Check {
 fn challenge_offers_sha256_and_md5(site: &Site) -> Check {
     let reply = challenge(site)?;
     let offered = reply.get(attr::PASSWORD_ALGORITHMS).unwrap_or_default();
-    ensure!(
-        offered == [0, 2, 0, 0, 0, 1, 0, 0],
-        "PASSWORD-ALGORITHMS is {offered:02x?}"
-    );
+    ensure!(offered == [0, 2, 0, 0, 0, 1, 0, 0], "PASSWORD-ALGORITHMS is {offered:02x?}");
     Ok(())
 }
 
@@ -137,9 +90,8 @@ fn features(reply: &Reply) -> Check<u32> {
         _ => None,
     };
     let digits: Option<Vec<u32>> = nonce.get(9..13).into_iter().flatten().map(six).collect();
-    let bits = digits
-        .filter(|digits| digits.len() == 4)
-        .map(|digits| digits.iter().fold(0, |bits, six| bits << 6 | six));
+    let bits =
+        digits.filter(|digits| digits.len() == 4).map(|digits| digits.iter().fold(0, |bits, six| bits << 6 | six));
     bits.ok_or_else(|| crate::harness::Fault::Wrong("no base64 behind the nonce cookie".into()))
 }
 
@@ -148,27 +100,15 @@ const ANONYMITY: u32 = 1 << 22;
 
 fn challenge_nonce_starts_with_the_cookie(site: &Site) -> Check {
     let features = features(&challenge(site)?)?;
-    ensure!(
-        features & ALGORITHMS != 0,
-        "password algorithms are not announced: {features:#08x}"
-    );
-    ensure!(
-        features & ANONYMITY != 0,
-        "username anonymity is not announced: {features:#08x}"
-    );
-    ensure!(
-        features & !(ALGORITHMS | ANONYMITY) == 0,
-        "unassigned features are announced: {features:#08x}"
-    );
+    ensure!(features & ALGORITHMS != 0, "password algorithms are not announced: {features:#08x}");
+    ensure!(features & ANONYMITY != 0, "username anonymity is not announced: {features:#08x}");
+    ensure!(features & !(ALGORITHMS | ANONYMITY) == 0, "unassigned features are announced: {features:#08x}");
     Ok(())
 }
 
 fn challenge_of_a_shared_secret_does_not_offer_userhash(site: &Site) -> Check {
     let features = features(&challenge(site)?)?;
-    ensure!(
-        features & ANONYMITY == 0,
-        "nobody can invert the hash of a name that a secret made"
-    );
+    ensure!(features & ANONYMITY == 0, "nobody can invert the hash of a name that a secret made");
     Ok(())
 }
 
@@ -186,37 +126,19 @@ fn challenge_nonces_differ(site: &Site) -> Check {
 fn challenge_answers_fingerprint_with_fingerprint(site: &Site) -> Check {
     let reply = site.client()?.exchange(&drafts::allocate().fingerprint())?;
     ensure!(reply.code() == 401, "got {reply}, not error 401");
-    ensure!(
-        reply.fingerprint() == Some(true),
-        "FINGERPRINT of the answer: {:?}",
-        reply.fingerprint()
-    );
-    ensure!(
-        challenge(site)?.fingerprint().is_none(),
-        "FINGERPRINT for a request without"
-    );
+    ensure!(reply.fingerprint() == Some(true), "FINGERPRINT of the answer: {:?}", reply.fingerprint());
+    ensure!(challenge(site)?.fingerprint().is_none(), "FINGERPRINT for a request without");
     Ok(())
 }
 
 fn every_method_without_credentials_is_challenged(site: &Site) -> Check {
     let peer = "198.51.100.7:7".parse().expect("an address");
-    let requests = [
-        drafts::refresh(600),
-        drafts::create_permission(&[peer]),
-        drafts::channel_bind(0x4000, peer),
-    ];
+    let requests = [drafts::refresh(600), drafts::create_permission(&[peer]), drafts::channel_bind(0x4000, peer)];
     let mut client = site.client()?;
     for request in &requests {
         let reply = client.exchange(request)?;
-        ensure!(
-            reply.code() == 401,
-            "method {:#05x} got {reply}, not error 401",
-            reply.method()
-        );
-        ensure!(
-            reply.has(attr::NONCE) && reply.has(attr::REALM),
-            "a 401 without NONCE or REALM"
-        );
+        ensure!(reply.code() == 401, "method {:#05x} got {reply}, not error 401", reply.method());
+        ensure!(reply.has(attr::NONCE) && reply.has(attr::REALM), "a 401 without NONCE or REALM");
     }
     Ok(())
 }
@@ -232,8 +154,5 @@ fn credentials_come_before_unknown_attributes(site: &Site) -> Check {
 }
 
 fn credentials_come_before_malformed_attributes(site: &Site) -> Check {
-    before(
-        site,
-        &Draft::request(method::ALLOCATE).attr(attr::REQUESTED_TRANSPORT, &[17]),
-    )
+    before(site, &Draft::request(method::ALLOCATE).attr(attr::REQUESTED_TRANSPORT, &[17]))
 }

@@ -8,11 +8,7 @@ use crate::harness::{Check, Class, Client, Peer, drafts};
 
 pub(super) const CASES: &[Case] = &[
     case!(channel_binds_first_and_last_number_of_rfc8656, Open, "RFC 8656 §12"),
-    case!(
-        channel_numbers_of_rfc5766_are_accepted,
-        Open,
-        "compatibility: channel numbers"
-    ),
+    case!(channel_numbers_of_rfc5766_are_accepted, Open, "compatibility: channel numbers"),
     case!(channel_number_out_of_range_400, Open, "RFC 8656 §12.2"),
     case!(channel_bind_again_refreshes, Open, "RFC 8656 §12.2"),
     case!(channel_number_of_another_peer_400, Open, "RFC 8656 §12.2"),
@@ -70,17 +66,13 @@ fn channel_number_of_another_peer_400(site: &Site) -> Check {
     let (mut client, peer) = ready(site)?;
     let other = site.peer()?;
     client.bind(0x4000, peer.address())?;
-    client
-        .refused(&drafts::channel_bind(0x4000, other.address()), &[400])
-        .map(drop)
+    client.refused(&drafts::channel_bind(0x4000, other.address()), &[400]).map(drop)
 }
 
 fn channel_peer_of_another_number_400(site: &Site) -> Check {
     let (mut client, peer) = ready(site)?;
     client.bind(0x4000, peer.address())?;
-    client
-        .refused(&drafts::channel_bind(0x4001, peer.address()), &[400])
-        .map(drop)
+    client.refused(&drafts::channel_bind(0x4001, peer.address()), &[400]).map(drop)
 }
 
 fn channel_refusal_leaves_the_binding_alone(site: &Site) -> Check {
@@ -125,29 +117,21 @@ fn channel_without_peer_400(site: &Site) -> Check {
 fn channel_malformed_400(site: &Site) -> Check {
     let (mut client, peer) = ready(site)?;
     let bind = || Draft::request(method::CHANNEL_BIND);
-    let short = bind()
-        .attr(attr::CHANNEL_NUMBER, &[0x40])
-        .xor_address(attr::XOR_PEER_ADDRESS, peer.address());
+    let short = bind().attr(attr::CHANNEL_NUMBER, &[0x40]).xor_address(attr::XOR_PEER_ADDRESS, peer.address());
     client.refused(&short, &[400])?;
-    let no_address = bind()
-        .attr(attr::CHANNEL_NUMBER, &[0x40, 0, 0, 0])
-        .attr(attr::XOR_PEER_ADDRESS, &[0, 1]);
+    let no_address = bind().attr(attr::CHANNEL_NUMBER, &[0x40, 0, 0, 0]).attr(attr::XOR_PEER_ADDRESS, &[0, 1]);
     client.refused(&no_address, &[400]).map(drop)
 }
 
 fn channel_for_another_family_443(site: &Site) -> Check {
     let (mut client, _peer) = ready(site)?;
     let peer6 = site.peer6()?;
-    client
-        .refused(&drafts::channel_bind(0x4000, peer6.address()), &[443])
-        .map(drop)
+    client.refused(&drafts::channel_bind(0x4000, peer6.address()), &[443]).map(drop)
 }
 
 fn channel_without_allocation_437(site: &Site) -> Check {
     let peer = site.peer()?;
-    site.client()?
-        .refused(&drafts::channel_bind(0x4000, peer.address()), &[437])
-        .map(drop)
+    site.client()?.refused(&drafts::channel_bind(0x4000, peer.address()), &[437]).map(drop)
 }
 
 fn channel_grants_the_permission(site: &Site) -> Check {

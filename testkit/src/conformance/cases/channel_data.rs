@@ -19,11 +19,7 @@ pub(super) const CASES: &[Case] = &[
     case!(channel_data_on_an_unbound_number_is_dropped, Open, "RFC 8656 §12.6"),
     case!(channel_data_on_a_reserved_number_is_dropped, Open, "RFC 8656 §12.6"),
     case!(channel_data_from_another_port_is_dropped, Open, "RFC 8656 §12.6"),
-    case!(
-        channel_data_from_the_bound_peer_uses_the_channel,
-        Open,
-        "RFC 8656 §12.7"
-    ),
+    case!(channel_data_from_the_bound_peer_uses_the_channel, Open, "RFC 8656 §12.7"),
     case!(channel_data_stays_in_order, Open, "RFC 8656 §12"),
 ];
 
@@ -78,10 +74,7 @@ fn channel_data_never_relays_more_than_it_declares(site: &Site) -> Check {
     if first.as_deref() == Some(b"12345") {
         return peer.expect(b"the next one").map(drop);
     }
-    ensure!(
-        first.as_deref() == Some(b"the next one"),
-        "the peer got neither what was declared nor nothing"
-    );
+    ensure!(first.as_deref() == Some(b"the next one"), "the peer got neither what was declared nor nothing");
     Ok(())
 }
 

@@ -11,48 +11,20 @@ pub(super) const CASES: &[Case] = &[
     case!(peer_public_is_admitted, Guarded, "RFC 8656 §10.2"),
     case!(peer_loopback_ipv4_403, Guarded, "architecture: default deny"),
     case!(peer_loopback_ipv6_403, Guarded, "architecture: default deny"),
-    case!(
-        peer_loopback_mapped_into_ipv6_is_refused,
-        Guarded,
-        "architecture: default deny"
-    ),
-    case!(
-        peer_loopback_embedded_in_ipv6_is_refused,
-        Guarded,
-        "architecture: default deny"
-    ),
+    case!(peer_loopback_mapped_into_ipv6_is_refused, Guarded, "architecture: default deny"),
+    case!(peer_loopback_embedded_in_ipv6_is_refused, Guarded, "architecture: default deny"),
     case!(peer_link_local_403, Guarded, "architecture: default deny"),
     case!(peer_metadata_403, Guarded, "architecture: default deny"),
-    case!(
-        peer_metadata_embedded_in_ipv6_is_refused,
-        Guarded,
-        "architecture: default deny"
-    ),
+    case!(peer_metadata_embedded_in_ipv6_is_refused, Guarded, "architecture: default deny"),
     case!(peer_unspecified_403, Guarded, "architecture: default deny"),
     case!(peer_multicast_403, Guarded, "architecture: default deny"),
     case!(peer_broadcast_403, Guarded, "architecture: default deny"),
-    case!(
-        peer_unspecified_and_multicast_403_even_where_loopback_is_open,
-        Open,
-        "architecture: default deny"
-    ),
-    case!(
-        peer_forbidden_gets_no_send_indication,
-        Guarded,
-        "architecture: default deny"
-    ),
+    case!(peer_unspecified_and_multicast_403_even_where_loopback_is_open, Open, "architecture: default deny"),
+    case!(peer_forbidden_gets_no_send_indication, Guarded, "architecture: default deny"),
     case!(peer_forbidden_among_others_installs_none, Open, "RFC 8656 §10.2"),
     case!(peer_own_listener_by_channel_403, Open, "architecture: default deny"),
-    case!(
-        peer_own_listener_by_channel_mapped_is_refused,
-        Open,
-        "architecture: default deny"
-    ),
-    case!(
-        peer_own_listener_gets_no_send_indication,
-        Open,
-        "architecture: default deny"
-    ),
+    case!(peer_own_listener_by_channel_mapped_is_refused, Open, "architecture: default deny"),
+    case!(peer_own_listener_gets_no_send_indication, Open, "architecture: default deny"),
 ];
 
 /// Neither verb admits any of these. 403, or 443 where the server takes an embedded address for one of the other family.
@@ -61,10 +33,8 @@ fn refuse(client: &mut Client, addresses: &[&str], codes: &[u16]) -> Check {
     for (number, address) in (0x4000..).zip(addresses) {
         let ip: IpAddr = address.parse().expect("an address");
         let peer = SocketAddr::new(ip, 9);
-        let replies = [
-            client.call(&drafts::create_permission(&[peer]))?,
-            client.call(&drafts::channel_bind(number, peer))?,
-        ];
+        let replies =
+            [client.call(&drafts::create_permission(&[peer]))?, client.call(&drafts::channel_bind(number, peer))?];
         for (verb, reply) in ["CreatePermission", "ChannelBind"].into_iter().zip(replies) {
             if !codes.contains(&reply.code()) {
                 admitted.push(format!("{verb} {address} got {reply}"));
@@ -134,12 +104,7 @@ fn peer_metadata_403(site: &Site) -> Check {
 }
 
 fn peer_metadata_embedded_in_ipv6_is_refused(site: &Site) -> Check {
-    let spellings = [
-        "::ffff:169.254.169.254",
-        "64:ff9b::169.254.169.254",
-        "2002:a9fe:a9fe::",
-        "::ffff:168.63.129.16",
-    ];
+    let spellings = ["::ffff:169.254.169.254", "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::", "::ffff:168.63.129.16"];
     refuse_v6(site, &spellings, &[403, 443])
 }
 
@@ -192,9 +157,7 @@ fn peer_own_listener_by_channel_mapped_is_refused(site: &Site) -> Check {
     client.allocate_by(&drafts::allocate().family(attr::REQUESTED_ADDRESS_FAMILY, V6))?;
     let IpAddr::V4(ip) = site.v4.ip() else { return Ok(()) };
     let mapped = SocketAddr::new(ip.to_ipv6_mapped().into(), site.v4.port());
-    client
-        .refused(&drafts::channel_bind(0x4000, mapped), &[403, 443])
-        .map(drop)
+    client.refused(&drafts::channel_bind(0x4000, mapped), &[403, 443]).map(drop)
 }
 
 /// The permission is for the address, which may have other ports that are fine; the listener's own is not.
@@ -202,10 +165,7 @@ fn peer_own_listener_gets_no_send_indication(site: &Site) -> Check {
     let mut client = site.client()?;
     client.allocate()?;
     let permitted = client.call(&drafts::create_permission(&[site.v4]))?;
-    ensure!(
-        permitted.class() == Class::Success || permitted.code() == 403,
-        "got {permitted}"
-    );
+    ensure!(permitted.class() == Class::Success || permitted.code() == 403, "got {permitted}");
     client.send_to(site.v4, drafts::binding().as_bytes())?;
     client.expect_nothing()
 }

@@ -54,10 +54,7 @@ fn largest_datagram_is_not_answered(site: &Site) -> Check {
 
 fn truncated_binding_is_not_answered(site: &Site) -> Check {
     let mut client = site.client()?;
-    let whole = drafts::binding()
-        .attr(attr::SOFTWARE, b"test")
-        .fingerprint()
-        .into_bytes();
+    let whole = drafts::binding().attr(attr::SOFTWARE, b"test").fingerprint().into_bytes();
     (0..whole.len()).try_for_each(|length| client.ignored(&whole[..length]))
 }
 
@@ -77,12 +74,7 @@ fn length_not_a_multiple_of_four_is_not_answered(site: &Site) -> Check {
     let mut client = site.client()?;
     let odd = drafts::binding().tamper(|bytes| bytes.extend([0x80, 0x22, 0, 1, b'x']));
     client.ignored(odd.declare(5).as_bytes())?;
-    client.ignored(
-        drafts::binding()
-            .tamper(|bytes| bytes.extend([0, 0]))
-            .declare(2)
-            .as_bytes(),
-    )
+    client.ignored(drafts::binding().tamper(|bytes| bytes.extend([0, 0])).declare(2).as_bytes())
 }
 
 fn length_beyond_the_datagram_is_not_answered(site: &Site) -> Check {
@@ -99,41 +91,22 @@ fn length_short_of_the_datagram_is_not_answered(site: &Site) -> Check {
 
 fn attribute_beyond_the_message_is_not_answered(site: &Site) -> Check {
     let mut client = site.client()?;
-    let overrun = |length: u8| {
-        drafts::binding()
-            .attr(attr::SOFTWARE, b"test")
-            .tamper(|bytes| bytes[23] = length)
-            .into_bytes()
-    };
+    let overrun =
+        |length: u8| drafts::binding().attr(attr::SOFTWARE, b"test").tamper(|bytes| bytes[23] = length).into_bytes();
     client.ignored(&overrun(5))?;
     client.ignored(&overrun(255))?;
     // Two bytes of a further attribute's header are no attribute.
-    client.ignored(
-        drafts::binding()
-            .tamper(|bytes| bytes.extend([0x80, 0x22, 0xFF, 0xFF]))
-            .declare(4)
-            .as_bytes(),
-    )
+    client.ignored(drafts::binding().tamper(|bytes| bytes.extend([0x80, 0x22, 0xFF, 0xFF])).declare(4).as_bytes())
 }
 
 fn wrong_fingerprint_is_not_answered(site: &Site) -> Check {
     let mut client = site.client()?;
-    client.ignored(
-        drafts::binding()
-            .fingerprint()
-            .tamper(|bytes| bytes[27] ^= 1)
-            .as_bytes(),
-    )
+    client.ignored(drafts::binding().fingerprint().tamper(|bytes| bytes[27] ^= 1).as_bytes())
 }
 
 fn wrong_fingerprint_on_allocate_is_not_answered(site: &Site) -> Check {
     let mut client = site.client()?;
-    client.ignored(
-        drafts::allocate()
-            .fingerprint()
-            .tamper(|bytes| bytes[35] ^= 0x80)
-            .as_bytes(),
-    )
+    client.ignored(drafts::allocate().fingerprint().tamper(|bytes| bytes[35] ^= 0x80).as_bytes())
 }
 
 fn responses_are_not_answered(site: &Site) -> Check {
@@ -161,12 +134,7 @@ fn send_and_data_as_requests_are_not_answered(site: &Site) -> Check {
 
 fn requests_as_indications_are_not_answered(site: &Site) -> Check {
     let mut client = site.client()?;
-    for method in [
-        method::ALLOCATE,
-        method::REFRESH,
-        method::CREATE_PERMISSION,
-        method::CHANNEL_BIND,
-    ] {
+    for method in [method::ALLOCATE, method::REFRESH, method::CREATE_PERMISSION, method::CHANNEL_BIND] {
         client.ignored(Draft::new(Class::Indication, method).as_bytes())?;
     }
     Ok(())

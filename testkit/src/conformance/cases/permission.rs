@@ -17,11 +17,7 @@ pub(super) const CASES: &[Case] = &[
     case!(permission_for_a_malformed_address_400, Open, "RFC 8656 §10.2"),
     case!(permission_for_another_family_443, Open, "RFC 8656 §10.2"),
     case!(permission_with_one_wrong_family_installs_none, Open, "RFC 8656 §10.2"),
-    case!(
-        permission_with_one_malformed_address_installs_none,
-        Open,
-        "RFC 8656 §10.2"
-    ),
+    case!(permission_with_one_malformed_address_installs_none, Open, "RFC 8656 §10.2"),
     case!(permission_without_allocation_437, Open, "RFC 8656 §5"),
     case!(permission_is_the_allocations_own, Open, "RFC 8656 §9"),
     case!(permission_refresh_is_answered, Open, "RFC 8656 §10.2"),
@@ -86,12 +82,7 @@ fn permission_for_no_peer_400(site: &Site) -> Check {
 fn permission_for_a_malformed_address_400(site: &Site) -> Check {
     let mut client = site.client()?;
     client.allocate()?;
-    for value in [
-        &[][..],
-        &[0, 1, 0, 0],
-        &[0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8],
-        &[0, 2, 0, 0, 1, 2, 3, 4],
-    ] {
+    for value in [&[][..], &[0, 1, 0, 0], &[0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8], &[0, 2, 0, 0, 1, 2, 3, 4]] {
         let request = Draft::request(method::CREATE_PERMISSION).attr(attr::XOR_PEER_ADDRESS, value);
         client.refused(&request, &[400])?;
     }
@@ -104,9 +95,7 @@ fn permission_for_another_family_443(site: &Site) -> Check {
     client.refused(&drafts::create_permission(&[peer6.address()]), &[443])?;
     let mut client = site.client()?;
     client.allocate_by(&drafts::allocate().family(attr::REQUESTED_ADDRESS_FAMILY, V6))?;
-    client
-        .refused(&drafts::create_permission(&[peer.address()]), &[443])
-        .map(drop)
+    client.refused(&drafts::create_permission(&[peer.address()]), &[443]).map(drop)
 }
 
 fn permission_with_one_wrong_family_installs_none(site: &Site) -> Check {
@@ -129,9 +118,7 @@ fn permission_with_one_malformed_address_installs_none(site: &Site) -> Check {
 
 fn permission_without_allocation_437(site: &Site) -> Check {
     let peer = site.peer()?;
-    site.client()?
-        .refused(&drafts::create_permission(&[peer.address()]), &[437])
-        .map(drop)
+    site.client()?.refused(&drafts::create_permission(&[peer.address()]), &[437]).map(drop)
 }
 
 fn permission_is_the_allocations_own(site: &Site) -> Check {

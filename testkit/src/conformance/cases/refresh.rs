@@ -72,11 +72,7 @@ fn refresh_zero_ends_the_allocation(site: &Site) -> Check {
     let mut client = site.client()?;
     client.allocate()?;
     let reply = client.succeed(&drafts::refresh(0))?;
-    ensure!(
-        reply.number(attr::LIFETIME) == Some(0),
-        "LIFETIME is {:?}",
-        reply.number(attr::LIFETIME)
-    );
+    ensure!(reply.number(attr::LIFETIME) == Some(0), "LIFETIME is {:?}", reply.number(attr::LIFETIME));
     client.refused(&drafts::refresh(600), &[437]).map(drop)
 }
 
@@ -114,11 +110,7 @@ fn refresh_zero_forgets_permissions_and_channels(site: &Site) -> Check {
 }
 
 fn refresh_family_of_the_allocation_is_fine(site: &Site) -> Check {
-    lifetime(
-        site,
-        &drafts::refresh(900).family(attr::REQUESTED_ADDRESS_FAMILY, V4),
-        900,
-    )
+    lifetime(site, &drafts::refresh(900).family(attr::REQUESTED_ADDRESS_FAMILY, V4), 900)
 }
 
 fn refresh_other_family_443(site: &Site) -> Check {

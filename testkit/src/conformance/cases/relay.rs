@@ -29,11 +29,7 @@ pub(super) const CASES: &[Case] = &[
     case!(relay_ipv6_client_to_ipv6_peer, Open, "RFC 8656 §11"),
     case!(relay_ipv4_client_to_ipv6_peer, Open, "RFC 8656 §11"),
     case!(relay_ipv6_client_to_ipv4_peer, Open, "RFC 8656 §11"),
-    case!(
-        relay_keeps_order_and_loses_nothing_on_an_idle_host,
-        Open,
-        "RFC 8656 §11"
-    ),
+    case!(relay_keeps_order_and_loses_nothing_on_an_idle_host, Open, "RFC 8656 §11"),
     case!(relay_between_two_clients_of_one_server, Open, "RFC 8656 §11"),
     case!(icmp_port_unreachable_ipv4_is_reported, Open, "RFC 8656 §11.5"),
     case!(icmp_port_unreachable_ipv6_is_reported, Open, "RFC 8656 §11.5"),
@@ -81,11 +77,7 @@ fn send_carries_1400_bytes(site: &Site) -> Check {
 
 fn send_with_dont_fragment_is_relayed(site: &Site) -> Check {
     let (client, peer, _) = ready(site)?;
-    client.send(
-        drafts::send(peer.address(), b"whole")
-            .attr(attr::DONT_FRAGMENT, &[])
-            .as_bytes(),
-    )?;
+    client.send(drafts::send(peer.address(), b"whole").attr(attr::DONT_FRAGMENT, &[]).as_bytes())?;
     peer.expect(b"whole").map(drop)
 }
 
@@ -107,28 +99,18 @@ fn send_without_peer_is_ignored(site: &Site) -> Check {
 
 fn send_without_data_is_ignored(site: &Site) -> Check {
     let (mut client, peer, _) = ready(site)?;
-    dropped(
-        &mut client,
-        &peer,
-        &indication().xor_address(attr::XOR_PEER_ADDRESS, peer.address()),
-    )
+    dropped(&mut client, &peer, &indication().xor_address(attr::XOR_PEER_ADDRESS, peer.address()))
 }
 
 fn send_with_malformed_peer_is_ignored(site: &Site) -> Check {
     let (mut client, peer, _) = ready(site)?;
-    let malformed = indication()
-        .attr(attr::XOR_PEER_ADDRESS, &[0, 1, 0, 0])
-        .attr(attr::DATA, b"x");
+    let malformed = indication().attr(attr::XOR_PEER_ADDRESS, &[0, 1, 0, 0]).attr(attr::DATA, b"x");
     dropped(&mut client, &peer, &malformed)
 }
 
 fn send_with_unknown_required_attribute_is_ignored(site: &Site) -> Check {
     let (mut client, peer, _) = ready(site)?;
-    dropped(
-        &mut client,
-        &peer,
-        &drafts::send(peer.address(), b"what?").attr(0x7001, b"what?"),
-    )
+    dropped(&mut client, &peer, &drafts::send(peer.address(), b"what?").attr(0x7001, b"what?"))
 }
 
 fn send_with_unknown_optional_attribute_is_relayed(site: &Site) -> Check {
@@ -155,15 +137,13 @@ fn send_to_another_family_is_ignored(site: &Site) -> Check {
 
 fn send_without_allocation_is_ignored(site: &Site) -> Check {
     let peer = site.peer()?;
-    site.client()?
-        .ignored(drafts::send(peer.address(), b"let me out").as_bytes())?;
+    site.client()?.ignored(drafts::send(peer.address(), b"let me out").as_bytes())?;
     peer.expect_nothing()
 }
 
 fn send_from_another_port_is_ignored(site: &Site) -> Check {
     let (_client, peer, _) = ready(site)?;
-    site.client()?
-        .ignored(drafts::send(peer.address(), b"not mine").as_bytes())?;
+    site.client()?.ignored(drafts::send(peer.address(), b"not mine").as_bytes())?;
     peer.expect_nothing()
 }
 
@@ -179,21 +159,11 @@ fn data(site: &Site, payload: &[u8]) -> Check<crate::harness::Reply> {
 
 fn data_indication_carries_peer_and_data_alone(site: &Site) -> Check {
     let reply = data(site, b"12345")?;
-    ensure!(
-        (reply.class(), reply.method()) == (Class::Indication, method::DATA),
-        "got {reply}"
-    );
+    ensure!((reply.class(), reply.method()) == (Class::Indication, method::DATA), "got {reply}");
     let mut types = reply.types();
     types.sort_unstable();
-    ensure!(
-        types == [attr::XOR_PEER_ADDRESS, attr::DATA],
-        "it carries attributes {types:04x?}"
-    );
-    ensure!(
-        reply.as_bytes().len() == 36 + 8,
-        "5 bytes of payload came in {} bytes",
-        reply.as_bytes().len()
-    );
+    ensure!(types == [attr::XOR_PEER_ADDRESS, attr::DATA], "it carries attributes {types:04x?}");
+    ensure!(reply.as_bytes().len() == 36 + 8, "5 bytes of payload came in {} bytes", reply.as_bytes().len());
     Ok(())
 }
 
@@ -272,14 +242,8 @@ fn icmp(client: &mut Client, closed: SocketAddr, typ: u8, code: u8) -> Check {
     let Some(Incoming::Stun(reply)) = client.incoming(PATIENCE)? else {
         return Err(Fault::Silent("a datagram to a closed port".into()));
     };
-    ensure!(
-        (reply.class(), reply.method()) == (Class::Indication, method::DATA),
-        "got {reply}"
-    );
-    ensure!(
-        reply.xor_address(attr::XOR_PEER_ADDRESS) == Some(closed),
-        "XOR-PEER-ADDRESS is not the closed port"
-    );
+    ensure!((reply.class(), reply.method()) == (Class::Indication, method::DATA), "got {reply}");
+    ensure!(reply.xor_address(attr::XOR_PEER_ADDRESS) == Some(closed), "XOR-PEER-ADDRESS is not the closed port");
     ensure!(!reply.has(attr::DATA), "an ICMP report with DATA");
     let value = reply.get(attr::ICMP).unwrap_or_default();
     ensure!(value == [0, 0, typ << 1, code, 0, 0, 0, 0], "ICMP is {value:02x?}");

@@ -15,11 +15,7 @@ pub(super) const CASES: &[Case] = &[
     case!(token_is_redeemed_from_another_five_tuple, Open, "RFC 8656 §7.2"),
     case!(token_redeemed_address_relays, Open, "RFC 8656 §7.2"),
     case!(token_is_redeemed_once, Open, "RFC 8656 §7.2"),
-    case!(
-        token_redemption_retransmitted_gets_the_same_answer,
-        Open,
-        "RFC 8656 §7.2"
-    ),
+    case!(token_redemption_retransmitted_gets_the_same_answer, Open, "RFC 8656 §7.2"),
     case!(token_outlives_the_allocation_that_asked, Open, "RFC 8656 §7.2"),
     case!(tokens_differ, Open, "RFC 8656 §18.10"),
     case!(unknown_token_508, Open, "RFC 8656 §7.2"),
@@ -46,10 +42,7 @@ fn even_port_is_even(site: &Site) -> Check {
 
 fn even_port_without_r_gives_no_token(site: &Site) -> Check {
     let reply = site.client()?.allocate_by(&even(false))?.reply;
-    ensure!(
-        !reply.has(attr::RESERVATION_TOKEN),
-        "a RESERVATION-TOKEN that nobody asked for"
-    );
+    ensure!(!reply.has(attr::RESERVATION_TOKEN), "a RESERVATION-TOKEN that nobody asked for");
     Ok(())
 }
 
@@ -57,11 +50,7 @@ fn even_port_without_r_gives_no_token(site: &Site) -> Check {
 fn reserved(site: &Site) -> Check<(Client, SocketAddr, Vec<u8>)> {
     let mut client = site.client()?;
     let allocation = client.allocate_by(&even(true))?;
-    let token = allocation
-        .reply
-        .get(attr::RESERVATION_TOKEN)
-        .unwrap_or_default()
-        .to_vec();
+    let token = allocation.reply.get(attr::RESERVATION_TOKEN).unwrap_or_default().to_vec();
     ensure!(token.len() == 8, "RESERVATION-TOKEN has {} bytes", token.len());
     ensure!(allocation.address().port() % 2 == 0, "the relayed port is odd");
     Ok((client, allocation.address(), token))
@@ -74,19 +63,14 @@ fn even_port_with_r_gives_a_token(site: &Site) -> Check {
 fn even_port_malformed_400(site: &Site) -> Check {
     let mut client = site.client()?;
     client.refused(&drafts::allocate().attr(attr::EVEN_PORT, &[]), &[400])?;
-    client
-        .refused(&drafts::allocate().attr(attr::EVEN_PORT, &[0x80, 0, 0, 0]), &[400])
-        .map(drop)
+    client.refused(&drafts::allocate().attr(attr::EVEN_PORT, &[0x80, 0, 0, 0]), &[400]).map(drop)
 }
 
 fn token_is_redeemed_from_another_five_tuple(site: &Site) -> Check {
     let (_first, relayed, token) = reserved(site)?;
     let mut second = site.client()?;
     let next = second.allocate_by(&by_token(&token))?.address();
-    ensure!(
-        next.ip() == relayed.ip() && next.port() == relayed.port() + 1,
-        "redeemed {next}, next to {relayed}"
-    );
+    ensure!(next.ip() == relayed.ip() && next.port() == relayed.port() + 1, "redeemed {next}, next to {relayed}");
     Ok(())
 }
 
@@ -96,10 +80,7 @@ fn token_redeemed_address_relays(site: &Site) -> Check {
     let relayed = client.allocate_by(&by_token(&token))?.address();
     client.permit(&[peer.address()])?;
     client.send_to(peer.address(), b"rtcp")?;
-    ensure!(
-        peer.echo(b"rtcp")? == relayed,
-        "the peer saw another address than {relayed}"
-    );
+    ensure!(peer.echo(b"rtcp")? == relayed, "the peer saw another address than {relayed}");
     client.expect_data_of(peer.address(), b"rtcp")
 }
 
@@ -117,10 +98,7 @@ fn token_redemption_retransmitted_gets_the_same_answer(site: &Site) -> Check {
     let first = client.exchange_allocate(&request)?;
     let again = client.exchange(&request)?;
     let relayed = first.get(attr::XOR_RELAYED_ADDRESS);
-    ensure!(
-        relayed.is_some() && relayed == again.get(attr::XOR_RELAYED_ADDRESS),
-        "got {first}, then {again}"
-    );
+    ensure!(relayed.is_some() && relayed == again.get(attr::XOR_RELAYED_ADDRESS), "got {first}, then {again}");
     Ok(())
 }
 
@@ -154,9 +132,7 @@ fn malformed_token_400(site: &Site) -> Check {
 
 fn token_with_even_port_400(site: &Site) -> Check {
     let (_first, _, token) = reserved(site)?;
-    site.client()?
-        .refused(&even(false).attr(attr::RESERVATION_TOKEN, &token), &[400])
-        .map(drop)
+    site.client()?.refused(&even(false).attr(attr::RESERVATION_TOKEN, &token), &[400]).map(drop)
 }
 
 fn token_with_requested_family_400(site: &Site) -> Check {
