@@ -15,7 +15,7 @@ impl World {
             match effect {
                 Effect::OpenRelay(open) | Effect::ListenTcp(open) => self.open(worker, open),
                 Effect::CloseRelay(relay) => self.close_socket(worker, relay),
-                Effect::Transmit { client, bytes } => self.to_client(worker, &client, &bytes),
+                Effect::Transmit { client, bytes } => self.reach_client(worker, &client, &bytes),
                 Effect::Post { to, mail, sockets, stream } => {
                     let sockets = sockets.map(|relay| relay.map(|relay| self.take_socket(worker, relay)));
                     let stream = stream.map(|stream| self.take_stream(worker, stream));

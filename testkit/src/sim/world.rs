@@ -292,7 +292,7 @@ impl World {
         let mut out = [0; 1500];
         match self.workers[worker].server.0.handle_client(&self.policy, self.now, client, message, &mut out) {
             ClientAction::Drop(reason) => self.drops.push(reason),
-            ClientAction::Reply(bytes) => self.to_client(worker, client, bytes),
+            ClientAction::Reply(bytes) => self.reach_client(worker, client, bytes),
             ClientAction::Pending => {}
             ClientAction::ToPeer(to_peer) => {
                 let socket = self.workers[worker].sockets.get(&to_peer.relay).copied();
@@ -309,13 +309,13 @@ impl World {
             PeerAction::Drop(reason) => self.drops.push(reason),
             PeerAction::ToClient(ToClient { client, header, pad }) => {
                 let bytes = [header.as_slice(), payload, &[0; 3][..usize::from(pad)]].concat();
-                self.to_client(worker, &client, &bytes);
+                self.reach_client(worker, &client, &bytes);
             }
         }
         self.drain(worker);
     }
 
-    pub(super) fn to_client(&mut self, worker: usize, client: &ClientId, bytes: &[u8]) {
+    pub(super) fn reach_client(&mut self, worker: usize, client: &ClientId, bytes: &[u8]) {
         match client {
             ClientId::Udp(five_tuple) => self.send(five_tuple.local, five_tuple.client, bytes, false),
             ClientId::Stream(stream) => self.write_stream(worker, stream.stream, bytes),

@@ -16,7 +16,7 @@ use crate::Instant;
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
 
 /// When to try again what could not be asked for because too many requests were outstanding, or what failed for no lasting reason.
-const RETRY: Duration = Duration::from_secs(5);
+pub(super) const RETRY: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Allocation {

@@ -110,8 +110,18 @@ impl Peers {
         permission.due
     }
 
-    pub(super) fn permission_failed(&mut self, host: IpAddr) {
+    /// The server refused it: it is gone.
+    pub(super) fn permission_refused(&mut self, host: IpAddr) {
         self.permissions.remove(&host);
+    }
+
+    /// No answer. A permission that is still alive may be asked for again at `at`; answers when to look, or none if it is gone.
+    pub(super) fn permission_unanswered(&mut self, host: IpAddr, now: Instant, at: Instant) -> Option<Instant> {
+        if self.permissions.get(&host)?.expires.is_none_or(|expires| expires <= now) {
+            self.permissions.remove(&host);
+            return None;
+        }
+        self.permission_postponed(host, at)
     }
 
     /// No longer keeps it alive. Answers when to look again.
@@ -222,9 +232,19 @@ impl Peers {
         None
     }
 
-    /// No answer: the server may have bound it just now.
-    pub(super) fn channel_unanswered(&mut self, peer: SocketAddr, now: Instant) -> Option<Instant> {
-        self.cool_down(peer, now + CHANNEL_LIFETIME)
+    /// No answer. A binding that is still alive may be asked for again at `at`; of another the server may have heard, so that it
+    /// cools down as if it had been bound just now. Answers whether it is alive, and when to look again.
+    pub(super) fn channel_unanswered(
+        &mut self,
+        peer: SocketAddr,
+        now: Instant,
+        at: Instant,
+    ) -> Option<(bool, Instant)> {
+        let channel = self.channels.get(&peer)?;
+        if channel.bound && now < channel.expires {
+            return Some((true, self.channel_postponed(peer, at)?));
+        }
+        Some((false, self.cool_down(peer, now + CHANNEL_LIFETIME)?))
     }
 
     /// No longer keeps it alive. Answers when to look again.

@@ -1,12 +1,12 @@
 //! Answers: whether to believe them, and what follows from them.
 
 use core::time::Duration;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use stun_codec::{AttributeError, Class, Message};
+use stun_codec::{AddressFamily, AttributeError, ChannelNumber, Class, Message};
 
 use super::event::{Allocated, Event, Failure, Relayed, Request};
-use super::keepalive::Allocation;
+use super::keepalive::{Allocation, RETRY};
 use super::session::{self, Session};
 use super::timers::Timer;
 use super::transactions::{Operation, Transaction};
@@ -189,12 +189,12 @@ impl Client {
         }
     }
 
-    fn released(&mut self, family: stun_codec::AddressFamily) {
+    fn released(&mut self, family: AddressFamily) {
         let State::Allocated(allocation) = &mut self.state else { return };
         let relayed = &mut allocation.granted.relayed;
         match family {
-            stun_codec::AddressFamily::V4 => relayed.v4 = None,
-            stun_codec::AddressFamily::V6 => relayed.v6 = None,
+            AddressFamily::V4 => relayed.v4 = None,
+            AddressFamily::V6 => relayed.v6 = None,
         }
         self.events.push_back(Event::FamilyReleased(family));
         if relayed.iter().next().is_none() {
@@ -244,24 +244,43 @@ impl Client {
             Operation::Release(family) => refused(Request::Release(family)),
             Operation::Permission { peers, .. } => {
                 for host in peers {
-                    self.events.push_back(Event::Refused { what: Request::Permission(host), failure });
-                    self.peers.permission_failed(host);
+                    self.permission_failed(now, host, failure);
                 }
             }
-            Operation::Channel { number, peer, .. } => {
-                refused(Request::Channel { number, peer });
-                let due = match failure {
-                    Failure::Code(_) => self.peers.channel_refused(peer),
-                    _ => self.peers.channel_unanswered(peer, now),
-                };
-                if let Some(due) = due {
-                    self.timers.arm(due, Timer::Channel(peer));
-                }
-            }
+            Operation::Channel { number, peer, .. } => self.channel_failed(now, number, peer, failure),
         }
         // 437: the server knows no allocation of this five-tuple.
         if needs_allocation && failure == Failure::Code(ALLOCATION_MISMATCH) {
             self.lost();
+        }
+    }
+}
+
+/// Permissions and channels: refused ones are gone, unanswered ones are asked for again while they live.
+impl Client {
+    fn permission_failed(&mut self, now: Instant, host: IpAddr, failure: Failure) {
+        if let Failure::Code(_) = failure {
+            self.peers.permission_refused(host);
+        } else if let Some(due) = self.peers.permission_unanswered(host, now, now + RETRY) {
+            self.timers.arm(due, Timer::Permission(host));
+            return;
+        }
+        self.events.push_back(Event::Refused { what: Request::Permission(host), failure });
+    }
+
+    fn channel_failed(&mut self, now: Instant, number: ChannelNumber, peer: SocketAddr, failure: Failure) {
+        let (is_alive, due) = match failure {
+            Failure::Code(_) => (false, self.peers.channel_refused(peer)),
+            _ => match self.peers.channel_unanswered(peer, now, now + RETRY) {
+                Some((is_alive, due)) => (is_alive, Some(due)),
+                None => (false, None),
+            },
+        };
+        if let Some(due) = due {
+            self.timers.arm(due, Timer::Channel(peer));
+        }
+        if !is_alive {
+            self.events.push_back(Event::Refused { what: Request::Channel { number, peer }, failure });
         }
     }
 }

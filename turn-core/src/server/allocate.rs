@@ -216,20 +216,13 @@ impl Server {
         self.transmit(id, Class::Error, |_, w| {
             w.error_code(code, reason_phrase(code));
         });
-        self.drop_awaited_pair(id);
         let Some(allocation) = self.allocations.remove(id.0, id.1) else {
             return;
         };
         let key = allocation.client.key();
         self.by_client.remove(&key);
         self.recent.put(key, allocation.asked.transaction, Outcome::Failed(code));
-        for relay in allocation.relays.iter().flatten() {
-            match relay.addr {
-                Some(_) => self.close_relay(relay.id),
-                // Still being opened: `relay_opened` will find nobody waiting.
-                None => drop(self.relays.remove(relay.id.index() as u32, relay.id.generation())),
-            }
-        }
+        self.release_relays(id, &allocation);
     }
 
     /// Sends the late answer to an allocation's Allocate request.

@@ -422,9 +422,7 @@ impl Server {
             let down = binding(allocation.client, &allocation.relays, channel, peer);
             self.effects.extend(down.map(Effect::BindingDown));
         }
-        for relay in allocation.relays.iter().flatten() {
-            self.close_relay(relay.id);
-        }
+        self.release_relays(id, &allocation);
         if self.timers.len() > 2 * self.allocations.len() + 64 {
             let allocations = &self.allocations;
             self.timers.compact(|at, id| allocations.get(id.0, id.1).is_some_and(|allocation| allocation.armed == at));
@@ -440,6 +438,18 @@ impl Server {
             }));
         }
         true
+    }
+
+    /// Closes the sockets of an allocation that is over, and forgets those still being opened: when they open, `relay_opened` finds
+    /// nobody waiting and closes them.
+    fn release_relays(&mut self, id: AllocationId, allocation: &Allocation) {
+        self.drop_awaited_pair(id);
+        for relay in allocation.relays.iter().flatten() {
+            match relay.addr {
+                Some(_) => self.close_relay(relay.id),
+                None => drop(self.relays.remove(relay.id.index() as u32, relay.id.generation())),
+            }
+        }
     }
 
     fn close_relay(&mut self, relay: RelayId) {

@@ -221,3 +221,38 @@ fn keeping_alive_waits_for_room_when_too_much_is_outstanding() {
     assert_eq!(renewed, 120);
     assert_eq!(rig.event(), None);
 }
+
+#[test]
+fn a_permission_whose_renewal_nobody_answers_is_asked_for_as_long_as_it_lives() {
+    let mut rig = Rig::allocated(config());
+    rig.permit(ip("192.0.2.1"));
+    let sent = rig.run_to(at(299));
+    assert!(sent.len() > 7, "more than one round: {sent:?}");
+    assert_eq!(rig.event(), None);
+    rig.run_to(at(330));
+    let what = Request::Permission(ip("192.0.2.1"));
+    assert_eq!(rig.event(), Some(Event::Refused { what, failure: Failure::Timeout }));
+    assert_eq!(rig.client.header(addr("192.0.2.1:9"), 1), Err(SendError::NoPermission));
+}
+
+#[test]
+fn a_channel_whose_renewal_nobody_answers_is_asked_for_as_long_as_it_lives() {
+    let mut rig = Rig::allocated(ClientConfig { lifetime: Some(secs(3600)), ..config() });
+    rig.client.refresh(rig.now, secs(3600)).unwrap();
+    let request = rig.sent();
+    rig.receive(&answer(&request, Class::Success, |w| {
+        w.lifetime(3600);
+        sign(w);
+    }));
+    rig.event();
+    let peer = addr("192.0.2.1:1");
+    let number = rig.bind(peer);
+    rig.client.drop_permission(peer.ip());
+    rig.run_to(at(599));
+    assert_eq!(rig.event(), None);
+    assert_eq!(rig.client.channel(peer), Some(number));
+    rig.run_to(at(650));
+    assert_eq!(rig.client.channel(peer), None);
+    let what = Request::Channel { number, peer };
+    assert_eq!(rig.event(), Some(Event::Refused { what, failure: Failure::Timeout }));
+}
