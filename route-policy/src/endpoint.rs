@@ -217,7 +217,7 @@ impl fmt::Display for EndpointError {
             Self::Address => "expected an IPv4 or IPv6 address or prefix, optionally followed by `:<MIN-MAX>`",
             Self::BarePort => "a port is written as a range in angle brackets, as in `10.0.0.5:<80-80>`",
             Self::Name => {
-                "expected an IPv4 or IPv6 address or prefix; a domain name needs a cluster of type STRICT_DNS"
+                "expected an IPv4 or IPv6 address or prefix (a domain name needs a cluster of type STRICT_DNS)"
             }
             Self::PrefixLengthV4 => "expected an IPv4 prefix length of 0 to 32",
             Self::PrefixLengthV6 => "expected an IPv6 prefix length of 0 to 128",
