@@ -35,6 +35,7 @@ mod address;
 mod control;
 mod errors;
 mod option;
+mod readiness;
 mod receive;
 mod send;
 mod wire;
@@ -45,5 +46,6 @@ pub use option::{
     BufferSizes, buffers, set_buffers, set_dont_fragment, set_gro, set_only_v6, set_receive_destination,
     set_receive_errors, set_receive_traffic_class, set_reuse_port,
 };
+pub use readiness::watch_readable;
 pub use receive::{BATCH, Datagram, Filling, HEADROOM, ReceiveArena, Received, Segment, Segments};
 pub use send::{Full, SendQueue, SendStats, Sends, Target};

@@ -38,7 +38,14 @@ impl Policy for TestPolicy {
     ) -> Result<Verified, AuthError> {
         self.auth.verify(request, client.address().ip(), now, kept)
     }
-    fn challenge(&self, client: &ClientId, now: UnixSeconds, salt: [u8; 4], _: Option<&Credential>, writer: &mut MessageWriter<'_>) {
+    fn challenge(
+        &self,
+        client: &ClientId,
+        now: UnixSeconds,
+        salt: [u8; 4],
+        _: Option<&Credential>,
+        writer: &mut MessageWriter<'_>,
+    ) {
         self.auth.challenge(client.address().ip(), now, salt).write(writer);
     }
     fn admits(&self, listener: ListenerId, peer: SocketAddr) -> Option<RouteId> {

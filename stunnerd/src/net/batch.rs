@@ -40,15 +40,7 @@ impl<'b, 'd> Batch<'b, 'd> {
         dscp: Dscp,
         stats: &'b mut IoStats,
     ) -> Self {
-        Self {
-            sockets,
-            filling: arena.fill(),
-            replies,
-            to_clients,
-            to_peers,
-            dscp,
-            stats,
-        }
+        Self { sockets, filling: arena.fill(), replies, to_clients, to_peers, dscp, stats }
     }
 
     /// Serves each socket that is ready at most once, as long as there are free buffers, and sends what comes of it.
@@ -98,11 +90,7 @@ impl<'b, 'd> Batch<'b, 'd> {
                 Some(ip) if any => SocketAddr::new(ip, bound.port()),
                 _ => bound,
             };
-            let source = ClientSource {
-                listener: id,
-                client,
-                local,
-            };
+            let source = ClientSource { listener: id, client, local };
             let traffic_class = self.dscp.outgoing(datagram.traffic_class);
             for segment in datagram.segments() {
                 self.stats.from_clients += 1;
@@ -148,8 +136,7 @@ impl<'b, 'd> Batch<'b, 'd> {
             FromClient::Done => {}
             FromClient::Reply(len) => {
                 let reply = &reply[..len.min(REPLY)];
-                self.sockets
-                    .send_to_client(source.listener, source.local, source.client, reply);
+                self.sockets.send_to_client(source.listener, source.local, source.client, reply);
             }
             FromClient::ToPeer(send) => self.queue_to_peer(&send, traffic_class),
         }
@@ -185,9 +172,7 @@ impl<'b, 'd> Batch<'b, 'd> {
     fn send_whole(&mut self, send: &ToPeer<'d>, target: &Target) {
         self.flush_peers();
         let set = |sockets: &Sockets, on| {
-            sockets
-                .relay(send.relay)
-                .is_some_and(|relay| relay.socket.dont_fragment(on).is_ok())
+            sockets.relay(send.relay).is_some_and(|relay| relay.socket.dont_fragment(on).is_ok())
         };
         if !set(self.sockets, true) {
             self.stats.no_socket += 1;
@@ -229,13 +214,7 @@ impl<'b, 'd> Batch<'b, 'd> {
                 let FromPeer::ToClient(to) = handler.on_peer(key, peer, segment.payload()) else {
                     continue;
                 };
-                let ToClient {
-                    listener,
-                    client,
-                    local,
-                    ref header,
-                    pad,
-                } = to;
+                let ToClient { listener, client, local, ref header, pad } = to;
                 let parts = match segment.prepend(header.as_slice()) {
                     Ok(whole) => (&[][..], whole, pad),
                     Err(payload) => (header.as_slice(), payload, pad),
@@ -264,15 +243,7 @@ impl<'b, 'd> Batch<'b, 'd> {
                 ErrorOrigin::Local => (2, 0),
                 ErrorOrigin::Icmp | ErrorOrigin::Icmp6 => (error.icmp_type, error.icmp_code),
             };
-            handler.on_icmp(
-                key,
-                error.peer,
-                IcmpError {
-                    icmp_type,
-                    icmp_code,
-                    data: error.info,
-                },
-            );
+            handler.on_icmp(key, error.peer, IcmpError { icmp_type, icmp_code, data: error.info });
         }
         true
     }
@@ -304,9 +275,7 @@ impl<'b, 'd> Batch<'b, 'd> {
 
     fn valid_source(&mut self, datagram: &Datagram<'_>) -> Option<SocketAddr> {
         // Nothing can be sent to port 0, so that who claims it wants no answer.
-        let source = datagram
-            .source
-            .filter(|source| source.port() != 0 && !datagram.truncated);
+        let source = datagram.source.filter(|source| source.port() != 0 && !datagram.truncated);
         if source.is_none() {
             self.stats.invalid += 1;
         }
@@ -316,20 +285,15 @@ impl<'b, 'd> Batch<'b, 'd> {
     fn flush_peers(&mut self) {
         if !self.to_peers.is_empty() {
             let sockets = &*self.sockets;
-            self.to_peers
-                .flush(true, |index| sockets.relay_at(index).map(|relay| relay.socket.as_fd()));
+            self.to_peers.flush(true, |index| sockets.relay_at(index).map(|relay| relay.socket.as_fd()));
         }
     }
 
     fn flush_clients(&mut self) {
         if !self.to_clients.is_empty() {
             let sockets = &*self.sockets;
-            self.to_clients.flush(false, |id| {
-                u16::try_from(id)
-                    .ok()
-                    .and_then(|id| sockets.listener(id))
-                    .map(AsFd::as_fd)
-            });
+            self.to_clients
+                .flush(false, |id| u16::try_from(id).ok().and_then(|id| sockets.listener(id)).map(AsFd::as_fd));
         }
     }
 }

@@ -109,10 +109,7 @@ impl Header {
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         let len = bytes.len().min(HEADER);
-        let mut header = Self {
-            bytes: [0; HEADER],
-            len: len as u8,
-        };
+        let mut header = Self { bytes: [0; HEADER], len: len as u8 };
         header.bytes[..len].copy_from_slice(&bytes[..len]);
         header
     }

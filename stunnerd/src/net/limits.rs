@@ -16,8 +16,7 @@ impl DescriptorLimit {
     /// How many relayed sockets fit beside `others` descriptors, such as listener sockets (listeners times workers).
     #[must_use]
     pub fn relays(self, others: usize) -> Option<u64> {
-        self.descriptors
-            .map(|limit| limit.saturating_sub(RESERVED + others as u64))
+        self.descriptors.map(|limit| limit.saturating_sub(RESERVED + others as u64))
     }
 }
 
@@ -25,17 +24,10 @@ impl DescriptorLimit {
 pub fn raise_descriptor_limit() -> DescriptorLimit {
     let limit = getrlimit(Resource::Nofile);
     // A hard limit of "unlimited" is refused by the kernel (`fs.nr_open` bounds it); then the soft one stays.
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => DescriptorLimit {
-            descriptors: limit.maximum,
-        },
-        Err(_) => DescriptorLimit {
-            descriptors: limit.current,
-        },
+        Ok(()) => DescriptorLimit { descriptors: limit.maximum },
+        Err(_) => DescriptorLimit { descriptors: limit.current },
     }
 }
 

@@ -90,16 +90,8 @@ impl ListenerGroup {
             }
         }
         let any = local.ip().is_unspecified();
-        let sockets = sockets
-            .into_iter()
-            .map(|socket| ListenerSocket { socket, local, any })
-            .collect();
-        Ok(Self {
-            sockets,
-            local,
-            binding,
-            buffers: buffers.unwrap_or(BufferSizes { receive: 0, send: 0 }),
-        })
+        let sockets = sockets.into_iter().map(|socket| ListenerSocket { socket, local, any }).collect();
+        Ok(Self { sockets, local, binding, buffers: buffers.unwrap_or(BufferSizes { receive: 0, send: 0 }) })
     }
 }
 

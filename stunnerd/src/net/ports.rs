@@ -46,10 +46,7 @@ impl PortPool {
     /// A pool of the ports in `range`, all free.
     #[must_use]
     pub fn new(range: RangeInclusive<u16>) -> Arc<Self> {
-        Arc::new(Self {
-            range,
-            free: Mutex::default(),
-        })
+        Arc::new(Self { range, free: Mutex::default() })
     }
 
     /// Takes a port of `ip`, each that fits with equal probability, and with [`PortWish::EvenAndNext`] the next one too.
@@ -62,20 +59,13 @@ impl PortPool {
     ) -> Option<(PortLease, Option<PortLease>)> {
         let mut addresses = self.lock();
         let free = addresses.entry(ip).or_insert_with(|| all_of(&self.range));
-        let count: u64 = free
-            .iter()
-            .map(|&word| u64::from(wish.candidates(word).count_ones()))
-            .sum();
+        let count: u64 = free.iter().map(|&word| u64::from(wish.candidates(word).count_ones())).sum();
         if count == 0 {
             return None;
         }
         // The bias of the remainder is below 2^-47.
         let port = nth(free, wish, rng.next_u64() % count)?;
-        let lease = |port: u16| PortLease {
-            pool: Arc::clone(self),
-            ip,
-            port,
-        };
+        let lease = |port: u16| PortLease { pool: Arc::clone(self), ip, port };
         mark(free, port, false);
         let next = (wish == PortWish::EvenAndNext).then(|| {
             mark(free, port + 1, false);

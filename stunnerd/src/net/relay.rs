@@ -102,11 +102,7 @@ impl RelaySocket {
     }
 
     fn new(socket: Socket, ip: IpAddr, lease: PortLease) -> Self {
-        Self {
-            socket,
-            local: SocketAddr::new(ip, lease.port()),
-            _lease: lease,
-        }
+        Self { socket, local: SocketAddr::new(ip, lease.port()), _lease: lease }
     }
 
     /// The address it is bound to.

@@ -78,12 +78,7 @@ impl Sockets {
     /// What `epoll_ctl` returned, for lack of memory or watches.
     pub fn add_listener(&mut self, id: u16, socket: ListenerSocket) -> io::Result<()> {
         let token = epoll::EventData::new_u64(LISTENER | u64::from(id));
-        epoll::add(
-            &self.poll,
-            socket.as_fd(),
-            token,
-            epoll::EventFlags::IN | epoll::EventFlags::ET,
-        )?;
+        epoll::add(&self.poll, socket.as_fd(), token, epoll::EventFlags::IN | epoll::EventFlags::ET)?;
         let index = usize::from(id);
         if self.listeners.len() <= index {
             self.listeners.resize_with(index + 1, || None);
@@ -111,12 +106,7 @@ impl Sockets {
         if self.relays.len() <= index {
             self.relays.resize_with(index + 1, || None);
         }
-        self.relays[index] = Some(Relay {
-            key,
-            socket,
-            errors: false,
-            queued: false,
-        });
+        self.relays[index] = Some(Relay { key, socket, errors: false, queued: false });
         Ok(())
     }
 
@@ -227,18 +217,12 @@ impl Sockets {
 
     #[inline]
     pub(super) fn listener(&self, id: u16) -> Option<&ListenerSocket> {
-        self.listeners
-            .get(usize::from(id))?
-            .as_ref()
-            .map(|listener| &listener.socket)
+        self.listeners.get(usize::from(id))?.as_ref().map(|listener| &listener.socket)
     }
 
     #[inline]
     pub(super) fn relay(&self, key: RelayKey) -> Option<&Relay> {
-        self.relays
-            .get(key.index as usize)?
-            .as_ref()
-            .filter(|relay| relay.key == key)
+        self.relays.get(key.index as usize)?.as_ref().filter(|relay| relay.key == key)
     }
 
     #[inline]

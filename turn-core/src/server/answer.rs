@@ -3,9 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
-use stun_codec::{
-    AttributeError, AttributeType, BufferTooSmall, Class, Fingerprint, Message, MessageWriter, Method, TransactionId,
-};
+use stun_codec::{AttributeError, AttributeType, BufferTooSmall, Class, Message, MessageWriter, Method, TransactionId};
 use turn_auth::{Credential, IntegrityAlgorithm};
 
 use crate::action::DropReason;
@@ -26,7 +24,7 @@ impl Asked {
         Self {
             method: request.method(),
             transaction: request.transaction_id(),
-            fingerprint: request.fingerprint() != Fingerprint::Absent,
+            fingerprint: request.has(AttributeType::FINGERPRINT),
             integrity,
         }
     }

@@ -13,11 +13,7 @@ fn unreachable(ip: &str, listener: &str, expected: (u8, u8)) {
     let client = socket(&format!("{ip}:0"));
     client.send_to(b"\0hello", world.listener).unwrap();
     world.run_until("the ICMP error", |toy, _| !toy.icmp.is_empty());
-    let error = IcmpError {
-        icmp_type: expected.0,
-        icmp_code: expected.1,
-        data: 0,
-    };
+    let error = IcmpError { icmp_type: expected.0, icmp_code: expected.1, data: 0 };
     assert_eq!(world.toy.icmp, [(key(0), nobody, error)]);
 }
 
@@ -86,10 +82,7 @@ fn dont_fragment_reports_what_is_too_long_and_leaves_the_socket_as_it_was() {
     world.toy.dont_fragment = false;
     client.send_to(&long, world.listener).unwrap();
     world.run_until("the long one again", |toy, _| toy.seen.len() == 3);
-    assert_eq!(
-        world.datapath.stats().to_peers.refused + world.datapath.stats().to_peers.sent,
-        3
-    );
+    assert_eq!(world.datapath.stats().to_peers.refused + world.datapath.stats().to_peers.sent, 3);
 }
 
 #[test]
@@ -97,28 +90,9 @@ fn an_unknown_or_stale_relay_is_counted_not_sent_from() {
     let mut world = World::new("127.0.0.1:0");
     let (peer, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     world.relay(0, "127.0.0.1", peer.local_addr().unwrap());
-    assert!(
-        world
-            .datapath
-            .sockets()
-            .remove_relay(RelayKey {
-                index: 0,
-                generation: 2
-            })
-            .is_none()
-    );
+    assert!(world.datapath.sockets().remove_relay(RelayKey { index: 0, generation: 2 }).is_none());
     let socket = world.datapath.sockets().remove_relay(key(0)).unwrap();
-    world
-        .datapath
-        .sockets()
-        .add_relay(
-            RelayKey {
-                index: 0,
-                generation: 2,
-            },
-            socket,
-        )
-        .unwrap();
+    world.datapath.sockets().add_relay(RelayKey { index: 0, generation: 2 }, socket).unwrap();
     client.send_to(b"\0stale", world.listener).unwrap();
     world.run_until("the request", |_, stats| stats.no_socket == 1);
     assert_eq!(world.datapath.sockets().relay_address(key(0)), None);

@@ -29,10 +29,7 @@ fn a_group_excludes_plain_sockets_and_another_group() {
     assert!(UdpSocket::bind(group.local).is_err());
     assert!(in_use(&ListenerGroup::open(group.local, 1)));
     assert!(in_use(&ListenerGroup::open(group.local, 3)));
-    assert!(in_use(&ListenerGroup::open(
-        SocketAddr::from(([0, 0, 0, 0], group.local.port())),
-        1
-    )));
+    assert!(in_use(&ListenerGroup::open(SocketAddr::from(([0, 0, 0, 0], group.local.port())), 1)));
 }
 
 #[test]
@@ -67,15 +64,9 @@ fn clients_are_spread_over_the_group_and_each_stays_with_one_socket() {
 #[test]
 fn exact_address_where_the_host_has_it_else_the_wildcard() {
     let exact = ListenerGroup::open(address("127.0.0.9:0"), 1).unwrap();
-    assert_eq!(
-        (exact.binding, exact.local.ip()),
-        (Binding::Exact, address("127.0.0.9:0").ip())
-    );
+    assert_eq!((exact.binding, exact.local.ip()), (Binding::Exact, address("127.0.0.9:0").ip()));
     let foreign = ListenerGroup::open(address("192.0.2.1:0"), 2).unwrap();
-    assert_eq!(
-        (foreign.binding, foreign.local.ip()),
-        (Binding::NotLocal, address("0.0.0.0:0").ip())
-    );
+    assert_eq!((foreign.binding, foreign.local.ip()), (Binding::NotLocal, address("0.0.0.0:0").ip()));
     let any = ListenerGroup::open(address("0.0.0.0:0"), 2).unwrap();
     assert_eq!(any.binding, Binding::Wildcard);
     assert!(any.buffers.receive > 4096 && any.buffers.send > 4096);
@@ -89,15 +80,10 @@ fn a_wildcard_answers_from_the_address_that_was_asked() {
     for asked in ["127.0.0.2", "127.0.0.1", "127.7.7.7"] {
         let asked: SocketAddr = format!("{asked}:{port}").parse().unwrap();
         client.send_to(b"?ping", asked).unwrap();
-        world.run_until("the request", |toy, _| {
-            toy.seen.last().is_some_and(|source| source.local == asked)
-        });
+        world.run_until("the request", |toy, _| toy.seen.last().is_some_and(|source| source.local == asked));
         assert_eq!(receive(&client), (b"ping".to_vec(), asked));
         let source = *world.toy.seen.last().unwrap();
-        world
-            .datapath
-            .sockets()
-            .send_to_client(source.listener, source.local, source.client, b"late");
+        world.datapath.sockets().send_to_client(source.listener, source.local, source.client, b"late");
         assert_eq!(receive(&client), (b"late".to_vec(), asked));
     }
 }
@@ -106,15 +92,10 @@ fn a_wildcard_answers_from_the_address_that_was_asked() {
 fn a_dual_stack_listener_serves_both_families_from_the_asked_address() {
     let mut world = World::new("[::]:0");
     let port = world.listener.port();
-    for (client, asked) in [
-        ("127.0.0.1:0", format!("127.0.0.3:{port}")),
-        ("[::1]:0", format!("[::1]:{port}")),
-    ] {
+    for (client, asked) in [("127.0.0.1:0", format!("127.0.0.3:{port}")), ("[::1]:0", format!("[::1]:{port}"))] {
         let (client, asked) = (socket(client), address(&asked));
         client.send_to(b"?ping", asked).unwrap();
-        world.run_until("the request", |toy, _| {
-            toy.seen.last().is_some_and(|source| source.local == asked)
-        });
+        world.run_until("the request", |toy, _| toy.seen.last().is_some_and(|source| source.local == asked));
         assert_eq!(world.toy.seen.last().unwrap().client, client.local_addr().unwrap());
         assert_eq!(receive(&client), (b"ping".to_vec(), asked));
     }
@@ -136,9 +117,6 @@ fn a_removed_listener_frees_its_port_and_answers_nothing() {
     let mut world = World::new("127.0.0.1:0");
     world.datapath.sockets().remove_listener(3);
     let again = ListenerGroup::open(world.listener, 1).unwrap();
-    world
-        .datapath
-        .sockets()
-        .send_to_client(3, world.listener, address("127.0.0.1:9"), b"nobody");
+    world.datapath.sockets().send_to_client(3, world.listener, address("127.0.0.1:9"), b"nobody");
     assert_eq!(again.local, world.listener);
 }

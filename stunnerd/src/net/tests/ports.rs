@@ -86,15 +86,11 @@ fn a_million_pairs_leave_the_pool_as_it_was() {
 fn every_port_of_the_range_comes_up_in_no_guessable_order() {
     let pool = PortPool::new(u16::MAX - 99..=u16::MAX);
     let mut rng = rng();
-    let leases: Vec<_> = std::iter::from_fn(|| pool.lease(HERE, PortWish::Any, &mut rng))
-        .map(|(lease, _)| lease)
-        .collect();
+    let leases: Vec<_> =
+        std::iter::from_fn(|| pool.lease(HERE, PortWish::Any, &mut rng)).map(|(lease, _)| lease).collect();
     let ports: Vec<u16> = leases.iter().map(PortLease::port).collect();
     assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), 100);
-    assert!(
-        ports.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) == 1).count() < 20,
-        "{ports:?}"
-    );
+    assert!(ports.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) == 1).count() < 20, "{ports:?}");
 }
 
 #[test]

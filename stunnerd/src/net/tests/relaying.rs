@@ -10,11 +10,7 @@ use crate::net::*;
 fn both_ways(listener: &str, ip: &str) {
     let mut world = World::new(listener);
     let (peer, client) = (socket(ip), socket(ip));
-    let relay = world.relay(
-        0,
-        peer.local_addr().unwrap().ip().to_string().as_str(),
-        peer.local_addr().unwrap(),
-    );
+    let relay = world.relay(0, peer.local_addr().unwrap().ip().to_string().as_str(), peer.local_addr().unwrap());
     client.send_to(b"\0to the peer", world.listener).unwrap();
     world.run_until("the client's", |toy, _| !toy.seen.is_empty());
     assert_eq!(receive(&peer), (b"to the peer".to_vec(), relay));
@@ -38,9 +34,7 @@ fn the_largest_and_the_empty_payload_pass() {
     let mut world = World::new("127.0.0.1:0");
     let (peer, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     let relay = world.relay(0, "127.0.0.1", peer.local_addr().unwrap());
-    let largest: Vec<u8> = (0..65_507u32)
-        .map(|byte| if byte == 0 { 0 } else { byte as u8 })
-        .collect();
+    let largest: Vec<u8> = (0..65_507u32).map(|byte| if byte == 0 { 0 } else { byte as u8 }).collect();
     for datagram in [&largest[..], b"\0"] {
         client.send_to(datagram, world.listener).unwrap();
         let want = world.toy.seen.len() + 1;
@@ -67,13 +61,7 @@ fn send_train(from: &UdpSocket, to: SocketAddr, first: u8, count: u8, size: usiz
         .collect();
     let mut queue = SendQueue::default();
     let mut sends = queue.start();
-    let target = Target {
-        socket: 0,
-        family: Family::of(&to),
-        destination: to,
-        source: None,
-        traffic_class: 0,
-    };
+    let target = Target { socket: 0, family: Family::of(&to), destination: to, source: None, traffic_class: 0 };
     for datagram in &datagrams {
         sends.push(&target, &[], datagram, 0).unwrap();
     }
@@ -93,10 +81,7 @@ fn a_train_from_a_client_reaches_the_peer_intact_with_one_call() {
         assert_eq!(receive(&peer).0, datagram[1..]);
     }
     let stats = world.datapath.stats();
-    assert_eq!(
-        (stats.to_peers.sent, stats.to_peers.calls, stats.to_peers.split_runs),
-        (50, 1, 0)
-    );
+    assert_eq!((stats.to_peers.sent, stats.to_peers.calls, stats.to_peers.split_runs), (50, 1, 0));
     assert_eq!(world.toy.batches, (1, 1));
 }
 
@@ -108,11 +93,7 @@ fn a_train_from_a_peer_reaches_the_client_intact_with_one_call() {
         let (peer, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
         let relay = world.relay(0, "127.0.0.1", peer.local_addr().unwrap());
         let (client_address, local) = (client.local_addr().unwrap(), world.listener);
-        world.toy.client = Some(ClientSource {
-            listener: 3,
-            client: client_address,
-            local,
-        });
+        world.toy.client = Some(ClientSource { listener: 3, client: client_address, local });
         world.toy.header = header.to_vec();
         world.toy.pad = pad;
         let datagrams = send_train(&peer, relay, 1, 40, 1000);
@@ -156,14 +137,8 @@ fn a_train_of_requests_is_answered_one_by_one() {
 fn many_relays_share_one_send_to_their_clients() {
     let mut world = World::new("127.0.0.1:0");
     let (peer, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-    world.toy.client = Some(ClientSource {
-        listener: 3,
-        client: client.local_addr().unwrap(),
-        local: world.listener,
-    });
-    let relays: Vec<_> = (0..100)
-        .map(|index| world.relay(index, "127.0.0.1", peer.local_addr().unwrap()))
-        .collect();
+    world.toy.client = Some(ClientSource { listener: 3, client: client.local_addr().unwrap(), local: world.listener });
+    let relays: Vec<_> = (0..100).map(|index| world.relay(index, "127.0.0.1", peer.local_addr().unwrap())).collect();
     for (number, relay) in relays.iter().enumerate() {
         // Different lengths, so that no two join a run.
         peer.send_to(&vec![number as u8; number + 1], relay).unwrap();
@@ -171,22 +146,14 @@ fn many_relays_share_one_send_to_their_clients() {
     world.run_until("all", |_, stats| stats.to_clients.sent == 100);
     let got: BTreeSet<_> = (0..100).map(|_| receive(&client).0.len()).collect();
     assert_eq!(got, (1..=100).collect());
-    assert!(
-        world.datapath.stats().to_clients.calls < 20,
-        "{:?}",
-        world.datapath.stats()
-    );
+    assert!(world.datapath.stats().to_clients.calls < 20, "{:?}", world.datapath.stats());
 }
 
 #[test]
 fn a_flooded_relay_does_not_keep_others_from_their_turn() {
     let mut world = World::new("127.0.0.1:0");
     let (peer, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-    world.toy.client = Some(ClientSource {
-        listener: 3,
-        client: client.local_addr().unwrap(),
-        local: world.listener,
-    });
+    world.toy.client = Some(ClientSource { listener: 3, client: client.local_addr().unwrap(), local: world.listener });
     let flooded = world.relay(0, "127.0.0.1", peer.local_addr().unwrap());
     let quiet = world.relay(1, "127.0.0.1", peer.local_addr().unwrap());
     for number in 0..100u8 {
@@ -203,11 +170,7 @@ fn a_flooded_relay_does_not_keep_others_from_their_turn() {
 fn what_arrived_before_a_relay_was_added_is_not_lost() {
     let mut world = World::new("127.0.0.1:0");
     let (peer, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-    world.toy.client = Some(ClientSource {
-        listener: 3,
-        client: client.local_addr().unwrap(),
-        local: world.listener,
-    });
+    world.toy.client = Some(ClientSource { listener: 3, client: client.local_addr().unwrap(), local: world.listener });
     let address = world.relay(0, "127.0.0.1", peer.local_addr().unwrap());
     let relay = world.datapath.sockets().remove_relay(key(0)).unwrap();
     peer.send_to(b"early", address).unwrap();
@@ -224,17 +187,11 @@ fn ecn_and_dscp_are_copied_and_dscp_can_be_fixed() {
         let mut world = World::new("127.0.0.1:0");
         world.datapath = Datapath::new(dscp).unwrap();
         let mut group = ListenerGroup::open(address("127.0.0.1:0"), 1).unwrap();
-        world
-            .datapath
-            .sockets()
-            .add_listener(3, group.sockets.remove(0))
-            .unwrap();
+        world.datapath.sockets().add_listener(3, group.sockets.remove(0)).unwrap();
         // A relayed socket as the peer: it reports the traffic class.
         let peer_pool = PortPool::new(20_000..=65_000);
         let ip = address("127.0.0.1:0").ip();
-        let peer = RelaySocket::open(&peer_pool, ip, PortWish::Any, &mut super::support::rng())
-            .unwrap()
-            .relay;
+        let peer = RelaySocket::open(&peer_pool, ip, PortWish::Any, &mut super::support::rng()).unwrap().relay;
         world.relay(0, "127.0.0.1", peer.local());
         let client = socket("127.0.0.1:0");
         socket2::SockRef::from(&client).set_tos_v4(0xba).unwrap();

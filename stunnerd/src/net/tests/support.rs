@@ -79,11 +79,7 @@ impl Handler for Toy {
     fn on_peer(&mut self, _relay: RelayKey, _peer: SocketAddr, _payload: &[u8]) -> FromPeer {
         match self.client {
             None => FromPeer::Done,
-            Some(ClientSource {
-                listener,
-                client,
-                local,
-            }) => FromPeer::ToClient(ToClient {
+            Some(ClientSource { listener, client, local }) => FromPeer::ToClient(ToClient {
                 listener,
                 client,
                 local,
@@ -115,24 +111,15 @@ impl World {
         let mut group = ListenerGroup::open(address(listener), 1).unwrap();
         let mut datapath = Datapath::new(Dscp::Copy).unwrap();
         datapath.sockets().add_listener(3, group.sockets.remove(0)).unwrap();
-        Self {
-            datapath,
-            toy: Toy::default(),
-            listener: group.local,
-            pool: PortPool::new(20_000..=65_000),
-        }
+        Self { datapath, toy: Toy::default(), listener: group.local, pool: PortPool::new(20_000..=65_000) }
     }
 
     /// Opens relay `index` on `ip`, aimed at `peer`, and returns its address.
     pub(super) fn relay(&mut self, index: u32, ip: &str, peer: SocketAddr) -> SocketAddr {
         let ip: IpAddr = ip.parse().unwrap();
-        let opened = RelaySocket::open(
-            &self.pool,
-            ip,
-            PortWish::Any,
-            &mut rand_chacha::ChaCha12Rng::seed_from_u64(seed()),
-        )
-        .unwrap();
+        let opened =
+            RelaySocket::open(&self.pool, ip, PortWish::Any, &mut rand_chacha::ChaCha12Rng::seed_from_u64(seed()))
+                .unwrap();
         self.datapath.sockets().add_relay(key(index), opened.relay).unwrap();
         self.toy.peers.insert(index, peer);
         self.datapath.sockets().relay_address(key(index)).unwrap()
@@ -147,17 +134,10 @@ impl World {
             if done(&self.toy, self.datapath.stats()) {
                 return;
             }
-            assert!(
-                Instant::now() < deadline,
-                "{what}: not within {PATIENCE:?}; {:?}",
-                self.datapath.stats()
-            );
+            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}; {:?}", self.datapath.stats());
             if !turn.more {
                 let second = Timespec { tv_sec: 1, tv_nsec: 0 };
-                let _ = poll(
-                    &mut [PollFd::from_borrowed_fd(poll_fd.as_fd(), PollFlags::IN)],
-                    Some(&second),
-                );
+                let _ = poll(&mut [PollFd::from_borrowed_fd(poll_fd.as_fd(), PollFlags::IN)], Some(&second));
             }
         }
     }
