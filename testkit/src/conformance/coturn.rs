@@ -1,9 +1,9 @@
 //! coturn's `turnserver`, set up as near to what the scenarios want as it goes.
 
-use super::site::{Kind, Lab, PORTS, QUOTA, Site};
+use super::site::{Kind, Lab, PORTS, QUOTA, Site, loopbacks};
 use crate::harness::process::{Process, find_program, free_ports};
 use crate::harness::{Account, Check, Fault};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::process::Command;
 
 const REALM: &str = "stunner.l7mp.io";
@@ -27,23 +27,25 @@ pub(super) fn open() -> Lab {
 
 fn start(kind: Kind) -> Check<(Site, Process)> {
     let program = find_program("turnserver").ok_or_else(|| Fault::Unavailable("no turnserver in PATH".into()))?;
-    let (v4, v6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
-    let port = free_ports(&[v4, v6], 1)?;
-    let account = Account { username: "alice".into(), password: "wonder:land$".into() };
-    let mut site = Site::local((v4, port).into(), Some(SocketAddr::from((v6, port))), account);
+    let port = free_ports(&loopbacks(), 1)?;
+    let mut site = Site::local(port, Account { username: "alice".into(), password: "wonder:land$".into() });
 
     let folder = Process::folder("coturn")?;
     let mut command = Command::new(program);
     // No multicast: the nearest it has to our defaults. One relay thread: cases are many and short.
     command.args(["-n", "-m", "1", "--no-cli", "--no-tcp", "--no-tls", "--no-dtls", "--no-multicast-peers"]);
     command.args(["--log-file", "stdout", "--pidfile", "pid", "--db", "turndb", "--realm", REALM]);
-    command.args(["--listening-port", &port.to_string(), "-L", "127.0.0.1", "-L", "::1", "-E", "127.0.0.1"]);
+    command.args(["--listening-port", &port.to_string(), "-L", "127.0.0.1", "-E", "127.0.0.1"]);
+    if site.v6.is_some() {
+        command.args(["-L", "::1"]);
+    }
+    let relay_v6 = if site.v6.is_some() { &["-E", "::1"][..] } else { &[] };
     match kind {
-        Kind::Open => command.args(["--allow-loopback-peers", "-E", "::1"]),
-        Kind::Guarded => command.args(["-E", "::1"]),
+        Kind::Open => command.arg("--allow-loopback-peers").args(relay_v6),
+        Kind::Guarded => command.args(relay_v6),
         Kind::Rest => command.args(["--allow-loopback-peers", "--user-quota", &QUOTA.to_string()]),
         Kind::Narrow => {
-            let first = even_ports(v4)?;
+            let first = even_ports(site.here_v4)?;
             let (min, max) = (first.to_string(), (first + PORTS - 1).to_string());
             command.args(["--allow-loopback-peers", "--stale-nonce=1", "--min-port", &min, "--max-port", &max])
         }
@@ -56,7 +58,7 @@ fn start(kind: Kind) -> Check<(Site, Process)> {
         command.args(["--lt-cred-mech", "--user", &format!("{}:{}", site.account.username, site.account.password)]);
     }
     let mut process = Process::start(&mut command, folder)?;
-    process.answers_at(&[site.v4, (v6, port).into()])?;
+    process.answers_at(&site.listeners())?;
     Ok((site, process))
 }
 

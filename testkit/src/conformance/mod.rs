@@ -22,7 +22,7 @@ mod subject;
 pub mod verdicts;
 
 pub use cases::cases;
-pub use site::{Kind, Lab, Site};
+pub use site::{Kind, Lab, NO_IPV6, Site, loopbacks};
 pub use subject::Subject;
 
 use crate::harness::{Check, Fault};

@@ -20,6 +20,15 @@ pub enum Kind {
     Narrow,
 }
 
+/// Why scenarios with IPv6 are skipped.
+pub const NO_IPV6: &str = "no IPv6 on this host";
+
+/// 127.0.0.1 and, if this host has IPv6, ::1.
+pub fn loopbacks() -> Vec<IpAddr> {
+    let both = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    both.into_iter().filter(|ip| ip.is_ipv4() || Peer::at(*ip).is_ok()).collect()
+}
+
 /// How many allocations a user of [`Kind::Rest`] may have.
 pub(super) const QUOTA: usize = 2;
 
@@ -45,8 +54,8 @@ pub struct Site {
     pub secret: Option<String>,
     /// Where peers can live; clients too.
     pub here_v4: IpAddr,
-    /// The same for IPv6.
-    pub here_v6: IpAddr,
+    /// The same for IPv6, if this host has it.
+    pub here_v6: Option<IpAddr>,
     /// How long a nonce of [`Kind::Narrow`] lasts.
     pub nonce_lifetime: Duration,
     /// Whether it relays both families even where one would do.
@@ -55,16 +64,17 @@ pub struct Site {
 }
 
 impl Site {
-    /// A server on this host, clients and peers at loopback.
-    pub fn local(v4: SocketAddr, v6: Option<SocketAddr>, account: Account) -> Self {
-        let (here_v4, here_v6) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+    /// A server on this host at a port of its loopback addresses; clients and peers are at loopback too.
+    pub fn local(port: u16, account: Account) -> Self {
+        let [v4, v6] = [loopbacks().first().copied(), loopbacks().get(1).copied()];
+        let here_v4 = v4.unwrap_or(Ipv4Addr::LOCALHOST.into());
         Self {
-            v4,
-            v6,
+            v4: (here_v4, port).into(),
+            v6: v6.map(|ip| (ip, port).into()),
             account,
             secret: None,
             here_v4,
-            here_v6,
+            here_v6: v6,
             nonce_lifetime: Duration::from_secs(1),
             relays_every_family: false,
             alone: Mutex::new(()),
@@ -84,8 +94,9 @@ impl Site {
     /// # Errors
     /// [`Fault::Unavailable`] if the server does not listen there.
     pub fn client6(&self) -> Check<Client> {
+        let here = self.ipv6()?;
         let server = self.v6.ok_or_else(|| Fault::Unavailable("the server has no IPv6 address".into()))?;
-        Client::new(self.here_v6, server, self.account.clone())
+        Client::new(here, server, self.account.clone())
     }
 
     /// A client on IPv4 under another name.
@@ -121,7 +132,20 @@ impl Site {
     /// # Errors
     /// If it cannot have a socket.
     pub fn peer6(&self) -> Check<Peer> {
-        Peer::at(self.here_v6)
+        Peer::at(self.ipv6()?)
+    }
+
+    /// Where peers can live on IPv6: for scenarios in which the server relays it.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] if this host has no IPv6.
+    pub fn ipv6(&self) -> Check<IpAddr> {
+        self.here_v6.ok_or_else(|| Fault::Unavailable(NO_IPV6.into()))
+    }
+
+    /// Every address where the server listens.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        std::iter::once(self.v4).chain(self.v6).collect()
     }
 
     /// A peer on IPv4 at another address than [`Site::peer`]'s.

@@ -1,11 +1,11 @@
 //! This project's daemon, started with configuration files of the suite's own.
 
 use super::coturn::even_ports;
-use super::site::{CHANNELS, Kind, Lab, PERMISSIONS, PORTS, QUOTA, Site};
+use super::site::{CHANNELS, Kind, Lab, PERMISSIONS, PORTS, QUOTA, Site, loopbacks};
 use crate::harness::process::{Process, free_ports};
 use crate::harness::{Account, Check};
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -41,9 +41,9 @@ pub(super) fn open(binary: &Path) -> Lab {
 /// A process that serves a TURN URI: what the quick start does.
 pub(super) fn open_uri(binary: &Path) -> Lab {
     let serve = || {
-        let port = free_ports(&[Ipv4Addr::LOCALHOST.into()], 1)?;
-        let account = account();
-        let site = Site::local((Ipv4Addr::LOCALHOST, port).into(), None, account);
+        let port = free_ports(&loopbacks(), 1)?;
+        let mut site = Site::local(port, account());
+        site.v6 = None;
         let uri = format!("turn://{}:wonder%3Aland%24@127.0.0.1:{port}", site.account.username);
         let mut command = Command::new(binary);
         command.arg(uri);
@@ -62,9 +62,8 @@ fn account() -> Account {
 }
 
 fn start(binary: &Path, kind: Kind) -> Check<(Site, Process)> {
-    let (v4, v6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
-    let port = free_ports(&[v4, v6], 1)?;
-    let mut site = Site::local((v4, port).into(), Some((v6, port).into()), account());
+    let port = free_ports(&loopbacks(), 1)?;
+    let mut site = Site::local(port, account());
     // The other loopback address would be the relay of the other family, whatever the configuration says.
     site.relays_every_family = true;
     if kind == Kind::Rest {
@@ -79,7 +78,7 @@ fn start(binary: &Path, kind: Kind) -> Check<(Site, Process)> {
     let mut command = Command::new(binary);
     command.args(["-c", "stunnerd.yaml"]).env_remove("STUNNER_CONFIG_ORIGIN");
     let mut process = Process::start(&mut command, folder)?;
-    process.answers_at(&[(v4, port).into(), (v6, port).into()])?;
+    process.answers_at(&site.listeners())?;
     Ok((site, process))
 }
 
@@ -107,10 +106,11 @@ fn document(kind: Kind, site: &Site, port: u16) -> Check<String> {
             let _ = writeln!(auth, "  nonce_lifetime: {}", site.nonce_lifetime.as_secs());
         }
     }
-    let listener = |name: &str, address: &str| {
-        format!("- {{name: {name}, protocol: TURN-UDP, address: '{address}', port: {port}, routes: [peers]}}\n")
+    let listener = |address: &SocketAddr| {
+        let ip = address.ip();
+        format!("- {{name: '{ip}', protocol: TURN-UDP, address: '{ip}', port: {port}, routes: [peers]}}\n")
     };
-    let listeners = listener("v4", "127.0.0.1") + &listener("v6", "::1");
+    let listeners: String = site.listeners().iter().map(listener).collect();
     Ok(format!(
         "version: v1\nadmin:\n{admin}auth:\n{auth}listeners:\n{listeners}clusters:\n\
          - {{name: peers, type: STATIC, endpoints: {endpoints}}}\n"

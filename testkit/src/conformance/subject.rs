@@ -86,7 +86,10 @@ fn running(server: SocketAddr, account: &Account) -> Check<Site> {
     if !server.is_ipv4() {
         return Err(Fault::Unavailable("aim at an IPv4 address".into()));
     }
-    let mut site = Site::local(server, None, account.clone());
-    site.here_v4 = here;
+    let mut site = Site::local(server.port(), account.clone());
+    if !here.is_loopback() {
+        site.here_v6 = None;
+    }
+    (site.v4, site.v6, site.here_v4) = (server, None, here);
     Ok(site)
 }

@@ -43,6 +43,7 @@ fn family_ipv4_is_given(site: &Site) -> Check {
 }
 
 fn family_ipv6_is_given(site: &Site) -> Check {
+    site.ipv6()?;
     gives(site.client()?, V6)
 }
 
@@ -71,7 +72,8 @@ fn family_the_server_lacks_440(site: &Site) -> Check {
 }
 
 /// A dual allocation: the IPv4 address first.
-fn dual(client: &mut Client) -> Check<Allocation> {
+fn dual(site: &Site, client: &mut Client) -> Check<Allocation> {
+    site.ipv6()?;
     let mut allocation = client.allocate_by(&additional())?;
     allocation.relayed.sort_by_key(|address| !address.is_ipv4());
     let families: Vec<bool> = allocation.relayed.iter().map(std::net::SocketAddr::is_ipv4).collect();
@@ -80,7 +82,7 @@ fn dual(client: &mut Client) -> Check<Allocation> {
 }
 
 fn additional_family_gives_two_addresses(site: &Site) -> Check {
-    let allocation = dual(&mut site.client()?)?;
+    let allocation = dual(site, &mut site.client()?)?;
     ensure!(!allocation.reply.has(attr::ADDRESS_ERROR_CODE), "two addresses and ADDRESS-ERROR-CODE");
     Ok(())
 }
@@ -114,7 +116,7 @@ fn additional_family_the_server_lacks_is_reported(site: &Site) -> Check {
 
 fn dual_allocation_relays_both_families(site: &Site) -> Check {
     let mut client = site.client()?;
-    let allocation = dual(&mut client)?;
+    let allocation = dual(site, &mut client)?;
     for (peer, relayed) in [site.peer()?, site.peer6()?].into_iter().zip(allocation.relayed) {
         client.permit(&[peer.address()])?;
         client.send_to(peer.address(), b"both ways")?;
@@ -126,7 +128,7 @@ fn dual_allocation_relays_both_families(site: &Site) -> Check {
 
 fn dual_allocation_ends_by_family(site: &Site) -> Check {
     let (mut client, peer) = (site.client()?, site.peer()?);
-    let allocation = dual(&mut client)?;
+    let allocation = dual(site, &mut client)?;
     let peer6 = site.peer6()?;
     client.permit(&[peer.address()])?;
     client.permit(&[peer6.address()])?;
@@ -141,7 +143,7 @@ fn dual_allocation_ends_by_family(site: &Site) -> Check {
 
 fn dual_allocation_refreshes_as_a_whole(site: &Site) -> Check {
     let (mut client, peer6) = (site.client()?, site.peer6()?);
-    dual(&mut client)?;
+    dual(site, &mut client)?;
     let reply = client.succeed(&drafts::refresh(900))?;
     ensure!(reply.number(attr::LIFETIME) == Some(900), "LIFETIME is {:?}", reply.number(attr::LIFETIME));
     client.permit(&[peer6.address()])?;
@@ -151,7 +153,7 @@ fn dual_allocation_refreshes_as_a_whole(site: &Site) -> Check {
 
 fn dual_allocation_permits_both_families_at_once(site: &Site) -> Check {
     let (mut client, peers) = (site.client()?, [site.peer()?, site.peer6()?]);
-    dual(&mut client)?;
+    dual(site, &mut client)?;
     client.permit(&[peers[0].address(), peers[1].address()])?;
     for peer in &peers {
         client.send_to(peer.address(), b"hello")?;

@@ -53,6 +53,7 @@ fn refuse_v4(site: &Site, addresses: &[&str]) -> Check {
 
 fn refuse_v6(site: &Site, addresses: &[&str], codes: &[u16]) -> Check {
     let mut client = site.client()?;
+    site.ipv6()?;
     client.allocate_by(&drafts::allocate().family(attr::REQUESTED_ADDRESS_FAMILY, V6))?;
     refuse(&mut client, addresses, codes)
 }
@@ -63,6 +64,7 @@ fn peer_public_is_admitted(site: &Site) -> Check {
     client.allocate()?;
     client.permit(&["198.51.100.7:9".parse().expect("an address")])?;
     let mut client = site.client()?;
+    site.ipv6()?;
     client.allocate_by(&drafts::allocate().family(attr::REQUESTED_ADDRESS_FAMILY, V6))?;
     client.permit(&["[2001:db8::7]:9".parse().expect("an address")])
 }
@@ -154,6 +156,7 @@ fn peer_own_listener_by_channel_403(site: &Site) -> Check {
 
 fn peer_own_listener_by_channel_mapped_is_refused(site: &Site) -> Check {
     let mut client = site.client()?;
+    site.ipv6()?;
     client.allocate_by(&drafts::allocate().family(attr::REQUESTED_ADDRESS_FAMILY, V6))?;
     let IpAddr::V4(ip) = site.v4.ip() else { return Ok(()) };
     let mapped = SocketAddr::new(ip.to_ipv6_mapped().into(), site.v4.port());

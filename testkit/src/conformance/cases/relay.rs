@@ -258,9 +258,8 @@ fn icmp_port_unreachable_ipv4_is_reported(site: &Site) -> Check {
 }
 
 fn icmp_port_unreachable_ipv6_is_reported(site: &Site) -> Check {
-    let mut client = site.client()?;
+    let (mut client, closed) = (site.client()?, site.peer6()?.address());
     client.allocate_by(&drafts::allocate().family(attr::REQUESTED_ADDRESS_FAMILY, V6))?;
-    let closed = site.peer6()?.address();
     icmp(&mut client, closed, 1, 4)
 }
 
