@@ -5,7 +5,7 @@ use crate::subject::{PASSWORD, USER};
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::net::{SocketAddr, SocketAddrV4};
 use stun_codec::{ChannelNumber, Class, Message, MessageWriter, Method, TransactionId};
-use turn_auth::{Credential, IntegrityAlgorithm, PasswordAlgorithmKind};
+use turn_auth::ClientAuth;
 
 /// REQUESTED-TRANSPORT of RFC 8656 §7.1.
 const UDP: u8 = 17;
@@ -30,15 +30,14 @@ pub(super) struct TurnClient {
     channel: ChannelNumber,
     steps: &'static [Method],
     transaction: u32,
-    credential: Option<Credential>,
-    nonce: String,
+    auth: ClientAuth,
     relayed: Option<SocketAddrV4>,
 }
 
 impl TurnClient {
     pub(super) fn new(number: u16, channel: ChannelNumber) -> Self {
-        let nonce = String::new();
-        Self { number, channel, steps: FIRST, transaction: 0, credential: None, nonce, relayed: None }
+        let auth = ClientAuth::new(USER, PASSWORD.into());
+        Self { number, channel, steps: FIRST, transaction: 0, auth, relayed: None }
     }
 
     pub(super) fn channel(&self) -> ChannelNumber {
@@ -66,10 +65,7 @@ impl TurnClient {
             Method::ChannelBind => writer.channel_number(self.channel).xor_peer_address(peer),
             _ => &mut writer,
         };
-        if let Some(credential) = &self.credential {
-            writer.username(USER).realm(credential.realm()).nonce(&self.nonce);
-            credential.sign(&mut writer, IntegrityAlgorithm::Sha1);
-        }
+        self.auth.complete(&mut writer);
         writer.finish().map_err(|_| anyhow!("the request does not fit"))
     }
 
@@ -85,6 +81,7 @@ impl TurnClient {
         if message.class() == Class::Error {
             return self.error(&message);
         }
+        self.auth.check(&message).with_context(|| format!("{:?} has an unsigned answer", message.method()))?;
         if message.method() == Method::Allocate {
             match message.xor_relayed_address() {
                 Ok(Some(SocketAddr::V4(relayed))) => self.relayed = Some(relayed),
@@ -98,15 +95,11 @@ impl TurnClient {
     fn error(&mut self, message: &Message<'_>) -> Result<Progress> {
         let code = message.error_code().ok().flatten().map_or(0, |error| error.code);
         match code {
-            401 if self.credential.is_none() => {
-                let realm = message.realm().ok().flatten().context("a 401 without REALM")?;
-                self.credential = Some(Credential::long_term(USER, realm, PASSWORD, PasswordAlgorithmKind::Md5));
-            }
+            401 if !self.auth.is_challenged() => {}
             438 => {}
             _ => bail!("{:?} was refused with {code}", message.method()),
         }
-        let nonce = message.nonce().ok().flatten().with_context(|| format!("a {code} without NONCE"))?;
-        self.nonce = nonce.to_owned();
+        self.auth.challenged(message).with_context(|| format!("cannot answer a {code}"))?;
         Ok(Progress::Next)
     }
 
