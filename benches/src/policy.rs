@@ -87,7 +87,15 @@ impl Policy for BenchPolicy {
         self.auth.verify(request, client.address().ip(), now, kept)
     }
 
-    fn challenge(&self, client: &ClientId, now: UnixSeconds, salt: [u8; 4], writer: &mut MessageWriter<'_>) {
+    fn challenge(
+        &self,
+        client: &ClientId,
+        now: UnixSeconds,
+        salt: [u8; 4],
+        _kept: Option<&Credential>,
+        writer: &mut MessageWriter<'_>,
+    ) {
+        // The realm never changes here, so that it is always that of the kept credential.
         self.auth.challenge(client.address().ip(), now, salt).write(writer);
     }
 

@@ -6,14 +6,14 @@ use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
 /// Criterion over [`CpuTime`], with windows short enough for a look in between.
-pub fn criterion() -> Criterion<CpuTime> {
+pub(crate) fn criterion() -> Criterion<CpuTime> {
     let criterion = Criterion::default().with_measurement(CpuTime);
     criterion.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1))
 }
 
 /// What the scheduler says this thread has run.
 #[derive(Debug)]
-pub struct CpuTime;
+pub(crate) struct CpuTime;
 
 impl Measurement for CpuTime {
     type Intermediate = Duration;
