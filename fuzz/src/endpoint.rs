@@ -149,7 +149,9 @@ fn address(input: &mut Input<'_>, known: &[IpAddr]) -> IpAddr {
         5 => v4(input, known).to_ipv6_compatible().into(),
         6 => oracle::hide(v4(input, known), input.u8(), input.array()).into(),
         7 => METADATA_V6[input.below(METADATA_V6.len())].into(),
-        8 => input.pick(&[Ipv6Addr::LOCALHOST, Ipv6Addr::UNSPECIFIED, Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0, 1)]).into(),
+        8 => {
+            input.pick(&[Ipv6Addr::LOCALHOST, Ipv6Addr::UNSPECIFIED, Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0, 1)]).into()
+        }
         _ => match known.get(input.below(known.len().max(1))) {
             Some(IpAddr::V4(v4)) => Ipv4Addr::from_bits(v4.to_bits() ^ 1 << (input.u8() & 31)).into(),
             Some(IpAddr::V6(v6)) => Ipv6Addr::from_bits(v6.to_bits() ^ 1 << (input.u8() & 127)).into(),

@@ -68,7 +68,8 @@ fn check_integrity(message: &Message<'_>, all: &[Attribute]) {
         }
         Some(_) => Err(()),
     };
-    let found = |check: Option<IntegrityCheck<'_>>| check.map(|check| (check.header, check.body.into(), check.mac.into()));
+    let found =
+        |check: Option<IntegrityCheck<'_>>| check.map(|check| (check.header, check.body.into(), check.mac.into()));
     let sha1 = first(AttributeType::MESSAGE_INTEGRITY);
     assert_eq!(message.integrity().map(found).map_err(|_| ()), expected(sha1, &[20]));
     let sha256 = first(AttributeType::MESSAGE_INTEGRITY_SHA256);
@@ -92,14 +93,7 @@ fn touch(m: &Message<'_>) {
         m.response_origin(),
         m.other_address(),
     ];
-    let texts = [
-        m.username(),
-        m.realm(),
-        m.nonce(),
-        m.software(),
-        m.alternate_domain(),
-        m.third_party_authorization(),
-    ];
+    let texts = [m.username(), m.realm(), m.nonce(), m.software(), m.alternate_domain(), m.third_party_authorization()];
     let bytes = [m.data(), m.mobility_ticket(), m.access_token(), m.padding()];
     let numbers = [m.lifetime(), m.connection_id(), m.cache_timeout()];
     let lists = (m.xor_peer_addresses().count(), m.xor_relayed_addresses().count());

@@ -44,8 +44,7 @@ impl Plan {
         let method = Method::from_u16(input.u16() & 0x0FFF);
         let transaction = TransactionId(input.array());
         let flags = input.u8();
-        let lengths =
-            [Sha256Length::L16, Sha256Length::L20, Sha256Length::L24, Sha256Length::L28, Sha256Length::L32];
+        let lengths = [Sha256Length::L16, Sha256Length::L20, Sha256Length::L24, Sha256Length::L28, Sha256Length::L32];
         let sha256 = (flags & 2 != 0).then(|| input.pick(&lengths));
         let late = if flags & 8 != 0 { vec![Value::read(input), Value::read(input)] } else { Vec::new() };
         let mut values = Vec::new();

@@ -101,7 +101,10 @@ fn prefixes(bytes: &[u8]) {
         match before {
             Ok(Framing::NeedMore(wanted)) if len < wanted => {
                 // Early knowledge of an error is welcome.
-                assert!(now.is_err() || matches!(now, Ok(Framing::NeedMore(more)) if more >= wanted), "{now:?} after {wanted}");
+                assert!(
+                    now.is_err() || matches!(now, Ok(Framing::NeedMore(more)) if more >= wanted),
+                    "{now:?} after {wanted}"
+                );
             }
             Ok(Framing::NeedMore(_)) => (),
             Ok(_) => assert_eq!(now, before),

@@ -9,7 +9,7 @@ use std::{
 use stunner_fuzz::{TARGETS, Target};
 
 /// Pseudo-random inputs per target; half of them are mutations of the corpus.
-const INPUTS: u64 = 2_000;
+const INPUTS: u64 = 5_000;
 
 fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);

@@ -112,7 +112,8 @@ fn readings(ip: IpAddr) -> Vec<Ipv4Addr> {
     let (s, o) = (v6.segments(), v6.octets());
     let v4 = |at: [usize; 4]| Ipv4Addr::from(at.map(|at| o[at]));
     let mut found = Vec::new();
-    if s[..6] == [0; 6] && v6.to_bits() > 1 || s[..6] == [0, 0, 0, 0, 0xFFFF, 0] || s[..6] == [0x64, 0xFF9B, 0, 0, 0, 0] {
+    if s[..6] == [0; 6] && v6.to_bits() > 1 || s[..6] == [0, 0, 0, 0, 0xFFFF, 0] || s[..6] == [0x64, 0xFF9B, 0, 0, 0, 0]
+    {
         found.push(v4([12, 13, 14, 15]));
     }
     if s[..3] == [0x64, 0xFF9B, 1] {
@@ -144,7 +145,16 @@ pub(super) fn hide(v4: Ipv4Addr, way: u8, noise: [u8; 2]) -> Ipv6Addr {
         1 => Ipv6Addr::new(0x64, 0xFF9B, 0, 0, 0, 0, high, low),
         2 => Ipv6Addr::new(0x64, 0xFF9B, 1, 0, 0, 0, high, low),
         3 => Ipv6Addr::new(0x64, 0xFF9B, 1, high, low >> 8, low << 8, 0, noise),
-        4 => Ipv6Addr::new(0x64, 0xFF9B, 1, noise & 0xFF00, u16::from(a), u16::from_be_bytes([b, c]), u16::from(d) << 8, 0),
+        4 => Ipv6Addr::new(
+            0x64,
+            0xFF9B,
+            1,
+            noise & 0xFF00,
+            u16::from(a),
+            u16::from_be_bytes([b, c]),
+            u16::from(d) << 8,
+            0,
+        ),
         5 => Ipv6Addr::new(0x2002, high, low, noise, 0, 0, 0, 1),
         6 => Ipv6Addr::new(0x2001, 0, high, low, 0, noise, !noise, noise),
         7 => Ipv6Addr::new(0x2001, 0, 0x0A01, 0x0203, 0, noise, !high, !low),
