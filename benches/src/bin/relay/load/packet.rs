@@ -62,3 +62,27 @@ pub(crate) const CLIENT_PORT: u16 = 40_000;
 pub(crate) fn client(address: Ipv4Addr) -> SocketAddrV4 {
     SocketAddrV4::new(address, CLIENT_PORT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_count_themselves_and_the_payload() {
+        let (from, to) =
+            ("10.134.0.1:40000".parse().expect("an address"), "10.133.0.1:3478".parse().expect("an address"));
+        let bytes = headers(from, to, 176);
+        assert_eq!(u16::from_be_bytes([bytes[2], bytes[3]]), 204);
+        assert_eq!(u16::from_be_bytes([bytes[24], bytes[25]]), 184);
+        assert_eq!((&bytes[12..20], &bytes[22..24]), (&[10, 134, 0, 1, 10, 133, 0, 1][..], &[0x0D, 0x96][..]));
+    }
+
+    #[test]
+    fn a_send_indication_carries_the_payload_that_follows() {
+        let header = send_header(7, "10.133.2.1:5001".parse().expect("an address"), 4);
+        let message = [&header[..], b"abcd"].concat();
+        let message = Message::parse(&message).expect("a message");
+        assert_eq!((message.method(), message.data()), (Method::Send, Ok(Some(&b"abcd"[..]))));
+        assert_eq!(data_payload(message.as_bytes()), None, "only Data indications come from a server");
+    }
+}
