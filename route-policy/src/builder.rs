@@ -37,22 +37,14 @@ impl TableBuilder {
     /// Adds an endpoint that the route's configuration names.
     pub fn endpoint(&mut self, route: RouteId, endpoint: Endpoint) -> &mut Self {
         let rank = self.rank(route);
-        self.endpoints.push(Entry {
-            endpoint,
-            rank,
-            learned: false,
-        });
+        self.endpoints.push(Entry { endpoint, rank, learned: false });
         self
     }
 
     /// Adds an address that DNS gave for a name of the route, with all ports. In a special range it counts for nothing.
     pub fn learned(&mut self, route: RouteId, address: IpAddr) -> &mut Self {
         let rank = self.rank(route);
-        self.endpoints.push(Entry {
-            endpoint: address.into(),
-            rank,
-            learned: true,
-        });
+        self.endpoints.push(Entry { endpoint: address.into(), rank, learned: true });
         self
     }
 
@@ -75,8 +67,7 @@ impl TableBuilder {
     /// A wildcard socket is closed at all of `127.0.0.0/8` or `::1` and at each [`local_address`](Self::local_address); `[::]`
     /// stands for both families.
     pub fn own_socket(&mut self, socket: SocketAddr) -> &mut Self {
-        self.own
-            .push(SocketAddr::new(socket.ip().to_canonical(), socket.port()));
+        self.own.push(SocketAddr::new(socket.ip().to_canonical(), socket.port()));
         self
     }
 
@@ -93,11 +84,8 @@ impl TableBuilder {
         let mut v4 = Prefixes::new(32, &special::V4);
         let mut v6 = Prefixes::new(128, &special::V6);
         for entry in &self.endpoints {
-            let rule = Rule {
-                first: entry.endpoint.ports().first(),
-                last: entry.endpoint.ports().last(),
-                rank: entry.rank,
-            };
+            let rule =
+                Rule { first: entry.endpoint.ports().first(), last: entry.endpoint.ports().last(), rank: entry.rank };
             let length = entry.endpoint.prefix_len();
             match entry.endpoint.network() {
                 IpAddr::V4(address) => v4.add(address.to_bits().into(), length, rule, entry.learned),
@@ -105,11 +93,7 @@ impl TableBuilder {
             }
         }
         for (closed, port) in self.own_prefixes() {
-            let rule = Rule {
-                first: port,
-                last: port,
-                rank: OWN,
-            };
+            let rule = Rule { first: port, last: port, rank: OWN };
             match closed.network() {
                 IpAddr::V4(address) => v4.add(address.to_bits().into(), closed.prefix_len(), rule, false),
                 IpAddr::V6(address) => v6.add(address.to_bits(), closed.prefix_len(), rule, false),
@@ -139,18 +123,11 @@ impl TableBuilder {
         self.own.iter().flat_map(|socket| {
             let wildcard = socket.ip().is_unspecified();
             let both = socket.is_ipv6();
-            let local = self
-                .local
-                .iter()
-                .filter(move |local| wildcard && (both || local.is_ipv4()));
+            let local = self.local.iter().filter(move |local| wildcard && (both || local.is_ipv4()));
             let loopback4 = wildcard.then(|| prefix(Ipv4Addr::LOCALHOST.into(), 8));
             let loopback6 = (wildcard && both).then(|| prefix(Ipv6Addr::LOCALHOST.into(), 128));
             let named = (!wildcard).then(|| socket.ip().into());
-            let places = local
-                .map(|address| (*address).into())
-                .chain(loopback4)
-                .chain(loopback6)
-                .chain(named);
+            let places = local.map(|address| (*address).into()).chain(loopback4).chain(loopback6).chain(named);
             places.map(|place| (place, socket.port()))
         })
     }
@@ -177,15 +154,8 @@ struct Prefixes {
 impl Prefixes {
     fn new(width: u8, ranges: &'static [special::Range]) -> Self {
         let whole = Prefix { start: 0, length: 0 };
-        let special = ranges.iter().map(|range| Prefix {
-            start: range.start,
-            length: range.prefix_len,
-        });
-        Self {
-            width,
-            ranges,
-            rules: special.chain([whole]).map(|prefix| (prefix, Vec::new())).collect(),
-        }
+        let special = ranges.iter().map(|range| Prefix { start: range.start, length: range.prefix_len });
+        Self { width, ranges, rules: special.chain([whole]).map(|prefix| (prefix, Vec::new())).collect() }
     }
 
     fn add(&mut self, start: u128, length: u8, rule: Rule, learned: bool) {
@@ -207,10 +177,7 @@ impl Prefixes {
     }
 
     fn barrier(&self, prefix: Prefix) -> Option<Refusal> {
-        let range = self
-            .ranges
-            .iter()
-            .find(|range| range.start == prefix.start && range.prefix_len == prefix.length);
+        let range = self.ranges.iter().find(|range| range.start == prefix.start && range.prefix_len == prefix.length);
         range.map(|range| range.refusal)
     }
 
@@ -292,11 +259,7 @@ impl Pool {
             all.len() - rules.len()..all.len()
         });
         let parent = if barrier.is_some() { NONE } else { parent };
-        let node = Node {
-            parent,
-            rules: range.clone().into(),
-            barrier: barrier.unwrap_or(inherited),
-        };
+        let node = Node { parent, rules: range.clone().into(), barrier: barrier.unwrap_or(inherited) };
         let nodes = &mut self.nodes;
         *self.known_nodes.entry(node).or_insert_with_key(|node| {
             nodes.push(node.clone());
@@ -308,10 +271,7 @@ impl Pool {
 /// Disjoint ascending port ranges, each with the best rank that covers it.
 fn flatten(rules: &[Rule]) -> Vec<Rule> {
     let mut flat: Vec<Rule> = Vec::new();
-    let mut edges: Vec<u32> = rules
-        .iter()
-        .flat_map(|rule| [u32::from(rule.first), u32::from(rule.last) + 1])
-        .collect();
+    let mut edges: Vec<u32> = rules.iter().flat_map(|rule| [u32::from(rule.first), u32::from(rule.last) + 1]).collect();
     edges.sort_unstable();
     edges.dedup();
     let mut sorted = rules.to_vec();
@@ -324,10 +284,7 @@ fn flatten(rules: &[Rule]) -> Vec<Rule> {
         while let Some(rule) = waiting.next_if(|rule| u32::from(rule.first) <= first) {
             begun.push(core::cmp::Reverse((rule.rank, rule.last)));
         }
-        while begun
-            .peek()
-            .is_some_and(|core::cmp::Reverse((_, last))| u32::from(*last) < first)
-        {
+        while begun.peek().is_some_and(|core::cmp::Reverse((_, last))| u32::from(*last) < first) {
             begun.pop();
         }
         let Some(core::cmp::Reverse((rank, _))) = begun.peek().copied() else {

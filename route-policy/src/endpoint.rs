@@ -13,19 +13,12 @@ pub struct PortRange {
 
 impl PortRange {
     /// Every port a peer can have: 1 to 65535.
-    pub const ALL: Self = Self {
-        first: 1,
-        last: u16::MAX,
-    };
+    pub const ALL: Self = Self { first: 1, last: u16::MAX };
 
     /// The range from `first` to `last`, both included; `None` if `first` is 0 or above `last`.
     #[must_use]
     pub const fn new(first: u16, last: u16) -> Option<Self> {
-        if first == 0 || first > last {
-            None
-        } else {
-            Some(Self { first, last })
-        }
+        if first == 0 || first > last { None } else { Some(Self { first, last }) }
     }
 
     /// The lowest port.
@@ -92,22 +85,14 @@ impl Endpoint {
             IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask_v4(prefix_len))),
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask_v6(prefix_len))),
         };
-        Ok(Self {
-            network,
-            prefix_len,
-            ports,
-        })
+        Ok(Self { network, prefix_len, ports })
     }
 
     /// The endpoint that covers the single address with these ports.
     #[must_use]
     pub fn host(address: IpAddr, ports: PortRange) -> Self {
         let network = address.to_canonical();
-        Self {
-            network,
-            prefix_len: width(network),
-            ports,
-        }
+        Self { network, prefix_len: width(network), ports }
     }
 
     /// The lowest address covered.
@@ -232,16 +217,10 @@ impl core::error::Error for EndpointError {}
 
 /// What follows `:<`.
 fn parse_ports(text: &str) -> Result<PortRange, EndpointError> {
-    let (min, max) = text
-        .strip_suffix('>')
-        .and_then(|range| range.split_once('-'))
-        .ok_or(EndpointError::PortRange)?;
+    let (min, max) = text.strip_suffix('>').and_then(|range| range.split_once('-')).ok_or(EndpointError::PortRange)?;
     let port = |digits: &str| match decimal(digits) {
         None => Err(EndpointError::PortRange),
-        Some(value) => u16::try_from(value)
-            .ok()
-            .filter(|port| *port != 0)
-            .ok_or(EndpointError::Port),
+        Some(value) => u16::try_from(value).ok().filter(|port| *port != 0).ok_or(EndpointError::Port),
     };
     PortRange::new(port(min)?, port(max)?).ok_or(EndpointError::PortOrder)
 }
@@ -266,11 +245,7 @@ fn address_error(text: &str) -> EndpointError {
 }
 
 fn length_error(address: IpAddr) -> EndpointError {
-    if address.is_ipv4() {
-        EndpointError::PrefixLengthV4
-    } else {
-        EndpointError::PrefixLengthV6
-    }
+    if address.is_ipv4() { EndpointError::PrefixLengthV4 } else { EndpointError::PrefixLengthV6 }
 }
 
 const fn width(address: IpAddr) -> u8 {

@@ -87,11 +87,8 @@ impl fmt::Display for Refusal {
 impl core::error::Error for Refusal {}
 
 /// IPv4 addresses of cloud metadata services: the common one, Alibaba's, Azure's.
-pub const METADATA_V4: [Ipv4Addr; 3] = [
-    Ipv4Addr::new(169, 254, 169, 254),
-    Ipv4Addr::new(100, 100, 100, 200),
-    Ipv4Addr::new(168, 63, 129, 16),
-];
+pub const METADATA_V4: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(169, 254, 169, 254), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16)];
 
 /// IPv6 addresses of cloud metadata and credential services: AWS (instance, pod identity), Google, Oracle, Scaleway.
 pub const METADATA_V6: [Ipv6Addr; 5] = [
@@ -146,12 +143,7 @@ pub(crate) static V4: [Range; 8] = [
 pub(crate) static V6: [Range; 9] = [
     v6(Ipv6Addr::UNSPECIFIED, 128, Refusal::Unspecified, true),
     v6(Ipv6Addr::LOCALHOST, 128, Refusal::Loopback, false),
-    v6(
-        Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0),
-        10,
-        Refusal::LinkLocal,
-        false,
-    ),
+    v6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10, Refusal::LinkLocal, false),
     v6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8, Refusal::Multicast, true),
     v6(METADATA_V6[0], 128, Refusal::Metadata, false),
     v6(METADATA_V6[1], 128, Refusal::Metadata, false),
@@ -161,21 +153,11 @@ pub(crate) static V6: [Range; 9] = [
 ];
 
 const fn v4(start: Ipv4Addr, prefix_len: u8, refusal: Refusal, closed: bool) -> Range {
-    Range {
-        start: start.to_bits() as u128,
-        prefix_len,
-        refusal,
-        closed,
-    }
+    Range { start: start.to_bits() as u128, prefix_len, refusal, closed }
 }
 
 const fn v6(start: Ipv6Addr, prefix_len: u8, refusal: Refusal, closed: bool) -> Range {
-    Range {
-        start: start.to_bits(),
-        prefix_len,
-        refusal,
-        closed,
-    }
+    Range { start: start.to_bits(), prefix_len, refusal, closed }
 }
 
 fn special_v4(address: Ipv4Addr) -> Option<Refusal> {
@@ -184,12 +166,7 @@ fn special_v4(address: Ipv4Addr) -> Option<Refusal> {
 
 fn innermost<'a>(ranges: impl Iterator<Item = &'a Range>, bits: u128, width: u8) -> Option<Refusal> {
     ranges
-        .filter(|range| {
-            (bits ^ range.start)
-                .checked_shr(u32::from(width - range.prefix_len))
-                .unwrap_or(0)
-                == 0
-        })
+        .filter(|range| (bits ^ range.start).checked_shr(u32::from(width - range.prefix_len)).unwrap_or(0) == 0)
         .max_by_key(|range| range.prefix_len)
         .map(|range| range.refusal)
 }
@@ -235,15 +212,7 @@ fn embeds_slow(bits: u128, isatap: bool, forbidden: &dyn Fn(Ipv4Addr) -> bool) -
 /// reading counts only if no layout has a better one.
 fn embeds_local_nat64(bits: u128, forbidden: &dyn Fn(Ipv4Addr) -> bool) -> bool {
     let [.., b6, b7, _, b9, b10, b11, b12, b13, b14, b15] = bits.to_be_bytes();
-    let readings = [
-        [b6, b7, b9, b10],
-        [b7, b9, b10, b11],
-        [b9, b10, b11, b12],
-        [b12, b13, b14, b15],
-    ];
+    let readings = [[b6, b7, b9, b10], [b7, b9, b10, b11], [b9, b10, b11, b12], [b12, b13, b14, b15]];
     let padding = |reading: &[u8; 4]| reading[0] == 0;
-    readings.iter().all(padding)
-        || readings
-            .iter()
-            .any(|reading| !padding(reading) && forbidden((*reading).into()))
+    readings.iter().all(padding) || readings.iter().any(|reading| !padding(reading) && forbidden((*reading).into()))
 }

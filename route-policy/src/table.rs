@@ -72,9 +72,7 @@ impl Table {
             closed = closed.or((!open && innermost.barrier == Refusal::NoRoute).then_some(Refusal::OwnSocket));
             open
         });
-        let best = open
-            .min_by_key(|rule| rule.rank)
-            .and_then(|rule| self.routes.get(rule.rank as usize - 1));
+        let best = open.min_by_key(|rule| rule.rank).and_then(|rule| self.routes.get(rule.rank as usize - 1));
         best.copied().ok_or(closed.unwrap_or(innermost.barrier))
     }
 
@@ -112,9 +110,7 @@ impl Table {
     fn rank(&self, innermost: &Node, port: u16) -> u32 {
         let covering = self.chain(innermost).filter_map(|node| {
             let rules = self.rules_of(node);
-            rules
-                .get(rules.partition_point(|rule| rule.last < port))
-                .filter(|rule| rule.first <= port)
+            rules.get(rules.partition_point(|rule| rule.last < port)).filter(|rule| rule.first <= port)
         });
         covering.map(|rule| rule.rank).min().unwrap_or(NONE)
     }
@@ -123,15 +119,8 @@ impl Table {
     fn leaves_a_port(&self, innermost: &Node, rule: &Rule) -> bool {
         let mut port = rule.first;
         loop {
-            let own = self
-                .chain(innermost)
-                .flat_map(|node| self.rules_of(node))
-                .filter(|rule| rule.rank == OWN);
-            match own
-                .filter(|own| own.first <= port && port <= own.last)
-                .map(|own| own.last)
-                .max()
-            {
+            let own = self.chain(innermost).flat_map(|node| self.rules_of(node)).filter(|rule| rule.rank == OWN);
+            match own.filter(|own| own.first <= port && port <= own.last).map(|own| own.last).max() {
                 None => return true,
                 Some(last) if last >= rule.last => return false,
                 Some(last) => port = last + 1,
@@ -141,15 +130,9 @@ impl Table {
 
     #[cold]
     fn why_not(&self, innermost: &Node) -> Refusal {
-        let named = self
-            .chain(innermost)
-            .flat_map(|node| self.rules_of(node))
-            .any(|rule| rule.rank != OWN);
-        if named {
-            Refusal::PortNotRouted
-        } else {
-            innermost.barrier
-        }
+        let mut rules = self.chain(innermost).flat_map(|node| self.rules_of(node));
+        let named = rules.any(|rule| rule.rank != OWN && self.leaves_a_port(innermost, rule));
+        if named { Refusal::PortNotRouted } else { innermost.barrier }
     }
 
     /// The prefixes around an address, innermost first, out to the family's whole space or to a special range.
@@ -194,11 +177,7 @@ const BLOCK: usize = 16;
 
 impl<Bits: Copy + Ord> Intervals<Bits> {
     pub(crate) fn new(starts: Box<[Bits]>, nodes: Box<[u32]>) -> Self {
-        Self {
-            sample: starts.iter().step_by(BLOCK).copied().collect(),
-            starts,
-            nodes,
-        }
+        Self { sample: starts.iter().step_by(BLOCK).copied().collect(), starts, nodes }
     }
 
     #[inline]
@@ -229,10 +208,7 @@ pub(crate) struct Range32 {
 
 impl From<Range<usize>> for Range32 {
     fn from(range: Range<usize>) -> Self {
-        Self {
-            start: range.start as u32,
-            end: range.end as u32,
-        }
+        Self { start: range.start as u32, end: range.end as u32 }
     }
 }
 

@@ -39,16 +39,13 @@ impl World {
 
     /// Endpoints that count for the address, ports aside.
     fn candidates(&self, route: RouteId, ip: IpAddr) -> impl Iterator<Item = PortRange> {
-        let covering = self
-            .endpoints
-            .iter()
-            .filter(move |(r, endpoint, _)| *r == route && endpoint.contains_host(ip));
-        covering
-            .filter(move |(_, endpoint, learned)| inside(endpoint, *learned, ip))
-            .map(|(_, endpoint, learned)| match learned {
+        let covering = self.endpoints.iter().filter(move |(r, endpoint, _)| *r == route && endpoint.contains_host(ip));
+        covering.filter(move |(_, endpoint, learned)| inside(endpoint, *learned, ip)).map(|(_, endpoint, learned)| {
+            match learned {
                 true => PortRange::ALL,
                 false => endpoint.ports(),
-            })
+            }
+        })
     }
 
     fn check(&self, peer: SocketAddr) -> Result<RouteId, Refusal> {
@@ -57,28 +54,19 @@ impl World {
             return Err(Refusal::PortZero);
         }
         let special = special_range(ip);
-        if matches!(
-            special,
-            Some(Refusal::Unspecified | Refusal::Multicast | Refusal::Broadcast | Refusal::Embedded)
-        ) {
+        if matches!(special, Some(Refusal::Unspecified | Refusal::Multicast | Refusal::Broadcast | Refusal::Embedded)) {
             return Err(special.unwrap());
         }
         if self.own.iter().any(|own| own.ip() == ip && own.port() == peer.port()) {
             return Err(Refusal::OwnSocket);
         }
         let order = self.order();
-        if let Some(route) = order
-            .iter()
-            .find(|r| self.candidates(**r, ip).any(|ports| ports.contains(peer.port())))
-        {
+        if let Some(route) = order.iter().find(|r| self.candidates(**r, ip).any(|ports| ports.contains(peer.port()))) {
             return Ok(*route);
         }
-        let named = order.iter().any(|r| self.candidates(*r, ip).next().is_some());
-        Err(if named {
-            Refusal::PortNotRouted
-        } else {
-            special.unwrap_or(Refusal::NoRoute)
-        })
+        // A route to nothing but the gateway's own ports is none.
+        let named = order.iter().any(|r| self.candidates(*r, ip).any(|ports| self.reachable(ip, ports)));
+        Err(if named { Refusal::PortNotRouted } else { special.unwrap_or(Refusal::NoRoute) })
     }
 
     fn admits_host(&self, ip: IpAddr) -> Option<RouteId> {
@@ -89,16 +77,14 @@ impl World {
         ) {
             return None;
         }
-        let own: Vec<u16> = self
-            .own
-            .iter()
-            .filter(|own| own.ip() == ip)
-            .map(|own| own.port())
-            .collect();
-        let reachable = |ports: PortRange| (ports.first()..=ports.last()).any(|port| !own.contains(&port));
-        self.order()
-            .into_iter()
-            .find(|route| self.candidates(*route, ip).any(reachable))
+        let open = |route: &RouteId| self.candidates(*route, ip).any(|ports| self.reachable(ip, ports));
+        self.order().into_iter().find(open)
+    }
+
+    /// Whether one of the ports at least is not the gateway's own.
+    fn reachable(&self, ip: IpAddr, ports: PortRange) -> bool {
+        let own: Vec<u16> = self.own.iter().filter(|own| own.ip() == ip).map(|own| own.port()).collect();
+        (ports.first()..=ports.last()).any(|port| !own.contains(&port))
     }
 }
 
@@ -111,11 +97,8 @@ fn inside(endpoint: &Endpoint, learned: bool, ip: IpAddr) -> bool {
             (IpAddr::V4(first), IpAddr::V4(Ipv4Addr::from_bits(last as u32)))
         }
         IpAddr::V6(first) => {
-            let host = if endpoint.prefix_len() == 0 {
-                u128::MAX
-            } else {
-                (1u128 << (128 - endpoint.prefix_len())) - 1
-            };
+            let host =
+                if endpoint.prefix_len() == 0 { u128::MAX } else { (1u128 << (128 - endpoint.prefix_len())) - 1 };
             (IpAddr::V6(first), IpAddr::V6((first.to_bits() | host).into()))
         }
     };
@@ -126,31 +109,13 @@ fn inside(endpoint: &Endpoint, learned: bool, ip: IpAddr) -> bool {
 /// Few distinct bits, so that prefixes overlap, nest and touch often; some near the special ranges.
 fn address() -> impl Strategy<Value = IpAddr> {
     let v4 = (
-        proptest::sample::select(vec![
-            0x0a00_0000u32,
-            0x7f00_0000,
-            0xa9fe_a900,
-            0x0000_0000,
-            0xffff_ff00,
-            0xdfff_ff00,
-        ]),
+        proptest::sample::select(vec![0x0a00_0000u32, 0x7f00_0000, 0xa9fe_a900, 0x0000_0000, 0xffff_ff00, 0xdfff_ff00]),
         0u32..64,
         0u32..4,
     )
         .prop_map(|(base, low, shift)| IpAddr::V4(Ipv4Addr::from_bits(base.wrapping_add(low << (shift * 8)))));
-    let bases = [
-        "2001:db8::",
-        "fd00:ec2::200",
-        "fe80::",
-        "::",
-        "febf:ffff::",
-        "64:ff9b::7f00:0",
-        "::ffff:10.0.0.0",
-    ];
-    let bases: Vec<u128> = bases
-        .iter()
-        .map(|base| base.parse::<Ipv6Addr>().unwrap().to_bits())
-        .collect();
+    let bases = ["2001:db8::", "fd00:ec2::200", "fe80::", "::", "febf:ffff::", "64:ff9b::7f00:0", "::ffff:10.0.0.0"];
+    let bases: Vec<u128> = bases.iter().map(|base| base.parse::<Ipv6Addr>().unwrap().to_bits()).collect();
     let v6 = (proptest::sample::select(bases), 0u128..128, 0u32..16)
         .prop_map(|(base, low, shift)| IpAddr::V6(base.wrapping_add(low << (shift * 8)).into()));
     prop_oneof![v4, v6]
@@ -166,11 +131,7 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
             (IpAddr::V4(_), _) => length % 33,
             (IpAddr::V6(_), _) => length,
         };
-        let ports = if span == 9 {
-            PortRange::ALL
-        } else {
-            PortRange::new(first, first + span).unwrap()
-        };
+        let ports = if span == 9 { PortRange::ALL } else { PortRange::new(first, first + span).unwrap() };
         Endpoint::new(ip, length, ports).unwrap()
     })
 }
@@ -196,35 +157,18 @@ fn edges(world: &World) -> Vec<IpAddr> {
     let around = |endpoint: &Endpoint| match endpoint.network() {
         IpAddr::V4(first) => {
             let last = (u64::from(first.to_bits()) + (1u64 << (32 - endpoint.prefix_len())) - 1) as u32;
-            [
-                first.to_bits(),
-                first.to_bits().wrapping_sub(1),
-                last,
-                last.wrapping_add(1),
-            ]
-            .map(|bits| IpAddr::V4(bits.into()))
+            [first.to_bits(), first.to_bits().wrapping_sub(1), last, last.wrapping_add(1)]
+                .map(|bits| IpAddr::V4(bits.into()))
         }
         IpAddr::V6(first) => {
-            let host = if endpoint.prefix_len() == 0 {
-                u128::MAX
-            } else {
-                (1u128 << (128 - endpoint.prefix_len())) - 1
-            };
+            let host =
+                if endpoint.prefix_len() == 0 { u128::MAX } else { (1u128 << (128 - endpoint.prefix_len())) - 1 };
             let last = first.to_bits() | host;
-            [
-                first.to_bits(),
-                first.to_bits().wrapping_sub(1),
-                last,
-                last.wrapping_add(1),
-            ]
-            .map(|bits| IpAddr::V6(bits.into()))
+            [first.to_bits(), first.to_bits().wrapping_sub(1), last, last.wrapping_add(1)]
+                .map(|bits| IpAddr::V6(bits.into()))
         }
     };
-    world
-        .endpoints
-        .iter()
-        .flat_map(|(_, endpoint, _)| around(endpoint))
-        .collect()
+    world.endpoints.iter().flat_map(|(_, endpoint, _)| around(endpoint)).collect()
 }
 
 proptest! {
@@ -271,20 +215,13 @@ fn an_empty_table_refuses_everybody() {
 #[test]
 fn all_routes_are_tried_for_address_and_port() {
     let mut builder = TableBuilder::new();
-    for (route, endpoint) in [
-        (5, "10.0.0.1:<1-10>"),
-        (3, "10.0.0.1:<5-20>"),
-        (9, "10.0.0.0/24:<20-30>"),
-        (1, "0.0.0.0/0:<30-40>"),
-    ] {
+    for (route, endpoint) in
+        [(5, "10.0.0.1:<1-10>"), (3, "10.0.0.1:<5-20>"), (9, "10.0.0.0/24:<20-30>"), (1, "0.0.0.0/0:<30-40>")]
+    {
         builder.endpoint(RouteId(route), endpoint.parse().unwrap());
     }
     let table = builder.build();
-    let admits = |port| {
-        table
-            .admits(SocketAddr::new("10.0.0.1".parse().unwrap(), port))
-            .map(|route| route.0)
-    };
+    let admits = |port| table.admits(SocketAddr::new("10.0.0.1".parse().unwrap(), port)).map(|route| route.0);
     for (port, route) in [
         (1, Some(5)),
         (10, Some(5)),

@@ -37,19 +37,10 @@ fn spellings(address: Ipv4Addr, filler: u128) -> Vec<(&'static str, Ipv6Addr)> {
         ("translated", prefix("::ffff:0:0:0") | v4),
         ("nat64", prefix("64:ff9b::") | v4),
         ("6to4", prefix("2002::") | v4 << 80 | (filler & ((1 << 80) - 1))),
-        (
-            "teredo server",
-            prefix("2001::") | v4 << 64 | (filler & u128::from(u64::MAX)),
-        ),
-        (
-            "teredo client",
-            prefix("2001::") | (low << 64) | (filler & 0xffff_ffff_0000_0000) | (!v4 & 0xffff_ffff),
-        ),
+        ("teredo server", prefix("2001::") | v4 << 64 | (filler & u128::from(u64::MAX))),
+        ("teredo client", prefix("2001::") | (low << 64) | (filler & 0xffff_ffff_0000_0000) | (!v4 & 0xffff_ffff)),
         ("isatap", (filler & !u128::from(u64::MAX)) | 0x0000_5efe << 32 | v4),
-        (
-            "isatap, u bit",
-            (filler & !u128::from(u64::MAX)) | 0x0200_5efe << 32 | v4,
-        ),
+        ("isatap, u bit", (filler & !u128::from(u64::MAX)) | 0x0200_5efe << 32 | v4),
         ("isatap, link-local", prefix("fe80::5efe:0:0") | v4),
     ];
     // RFC 6052 §2.2: what is left of the /48 counts as subnet or suffix, and bits 64 to 71 are skipped.
@@ -62,15 +53,11 @@ fn spellings(address: Ipv4Addr, filler: u128) -> Vec<(&'static str, Ipv6Addr)> {
         ("nat64 /64", [9, 10, 11, 12]),
         ("nat64 /96", [12, 13, 14, 15]),
     ] {
-        let mask = at
-            .iter()
-            .fold(u128::MAX >> 48, |mask, at| mask & !(0xff << (120 - 8 * at)));
+        let mask = at.iter().fold(u128::MAX >> 48, |mask, at| mask & !(0xff << (120 - 8 * at)));
         all.push((name, nat64 | octets(at) | (filler & mask)));
         all.push((name, nat64 | octets(at)));
     }
-    all.into_iter()
-        .map(|(name, bits)| (name, Ipv6Addr::from_bits(bits)))
-        .collect()
+    all.into_iter().map(|(name, bits)| (name, Ipv6Addr::from_bits(bits))).collect()
 }
 
 /// What a route to everything does not open, by reason.
@@ -141,17 +128,8 @@ const OPEN: &[&str] = &[
 
 #[test]
 fn a_route_to_everything_does_not_open_special_ranges() {
-    let everything = [
-        open().build(),
-        table(&[
-            "0.0.0.0/0",
-            "::/0",
-            "0.0.0.0/1",
-            "128.0.0.0/1",
-            "fc00::/6",
-            "168.0.0.0/7",
-        ]),
-    ];
+    let everything =
+        [open().build(), table(&["0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1", "fc00::/6", "168.0.0.0/7"])];
     for (text, refusal) in CLOSED {
         for table in &everything {
             assert_eq!(table.check(SocketAddr::new(ip(text), 3478)), Err(*refusal), "{text}");
@@ -173,10 +151,7 @@ fn a_route_to_everything_does_not_open_special_ranges() {
 #[test]
 fn all_metadata_addresses_are_closed() {
     let table = open().build();
-    let all = METADATA_V4
-        .map(IpAddr::from)
-        .into_iter()
-        .chain(METADATA_V6.map(IpAddr::from));
+    let all = METADATA_V4.map(IpAddr::from).into_iter().chain(METADATA_V6.map(IpAddr::from));
     for address in all {
         assert_eq!(table.check_host(address), Err(Refusal::Metadata), "{address}");
     }
@@ -226,20 +201,14 @@ fn no_endpoint_opens_what_is_never_reachable() {
 
 #[test]
 fn port_zero_is_refused() {
-    assert_eq!(
-        open().build().check("10.0.0.1:0".parse().unwrap()),
-        Err(Refusal::PortZero)
-    );
+    assert_eq!(open().build().check("10.0.0.1:0".parse().unwrap()), Err(Refusal::PortZero));
 }
 
 #[test]
 fn an_address_from_dns_opens_no_special_range() {
     for (text, refusal) in CLOSED {
         let mut builder = TableBuilder::new();
-        builder
-            .learned(ROUTE, ip(text))
-            .learned(ROUTE, ip("10.0.0.1"))
-            .learned(ROUTE, ip("::ffff:10.0.0.2"));
+        builder.learned(ROUTE, ip(text)).learned(ROUTE, ip("10.0.0.1")).learned(ROUTE, ip("::ffff:10.0.0.2"));
         let table = builder.build();
         assert_eq!(table.check(SocketAddr::new(ip(text), 9)), Err(*refusal), "{text}");
         assert_eq!(table.check_host(ip(text)), Err(*refusal), "{text}");
@@ -248,8 +217,7 @@ fn an_address_from_dns_opens_no_special_range() {
     }
     // The same address from the configuration does open it.
     let mut both = TableBuilder::new();
-    both.learned(RouteId(1), ip("127.0.0.1"))
-        .endpoint(RouteId(2), "127.0.0.1".parse().unwrap());
+    both.learned(RouteId(1), ip("127.0.0.1")).endpoint(RouteId(2), "127.0.0.1".parse().unwrap());
     assert_eq!(both.build().check_host(ip("127.0.0.1")), Ok(RouteId(2)));
 }
 
@@ -275,11 +243,7 @@ fn uri_mode_reaches_loopback_only_when_asked() {
 #[test]
 fn own_sockets_are_closed_whatever_a_route_says() {
     for (own, closed, open) in [
-        (
-            "10.0.0.9:3478",
-            &["10.0.0.9:3478", "[::ffff:10.0.0.9]:3478"][..],
-            &["10.0.0.9:3479", "10.0.0.8:3478"][..],
-        ),
+        ("10.0.0.9:3478", &["10.0.0.9:3478", "[::ffff:10.0.0.9]:3478"][..], &["10.0.0.9:3479", "10.0.0.8:3478"][..]),
         ("[::ffff:10.0.0.9]:3478", &["10.0.0.9:3478"], &["10.0.0.9:3479"]),
         (
             "0.0.0.0:8086",
@@ -288,13 +252,7 @@ fn own_sockets_are_closed_whatever_a_route_says() {
         ),
         (
             "[::]:8086",
-            &[
-                "10.0.0.9:8086",
-                "127.0.0.1:8086",
-                "[::1]:8086",
-                "[2001:db8::9]:8086",
-                "[::ffff:127.0.0.1]:8086",
-            ],
+            &["10.0.0.9:8086", "127.0.0.1:8086", "[::1]:8086", "[2001:db8::9]:8086", "[::ffff:127.0.0.1]:8086"],
             &["10.0.0.8:8086"],
         ),
         ("[::ffff:0.0.0.0]:8086", &["10.0.0.9:8086"], &["[2001:db8::9]:8086"]),
@@ -313,22 +271,11 @@ fn own_sockets_are_closed_whatever_a_route_says() {
         ] {
             builder.endpoint(ROUTE, endpoint.parse().unwrap());
         }
-        builder
-            .own_socket(own.parse().unwrap())
-            .local_address(ip("10.0.0.9"))
-            .local_address(ip("2001:db8::9"));
+        builder.own_socket(own.parse().unwrap()).local_address(ip("10.0.0.9")).local_address(ip("2001:db8::9"));
         let table = builder.build();
         for peer in closed {
-            assert_eq!(
-                table.check(peer.parse().unwrap()),
-                Err(Refusal::OwnSocket),
-                "{own} {peer}"
-            );
-            assert_eq!(
-                table.check_host(peer.parse::<SocketAddr>().unwrap().ip()),
-                Ok(ROUTE),
-                "{own} {peer}"
-            );
+            assert_eq!(table.check(peer.parse().unwrap()), Err(Refusal::OwnSocket), "{own} {peer}");
+            assert_eq!(table.check_host(peer.parse::<SocketAddr>().unwrap().ip()), Ok(ROUTE), "{own} {peer}");
         }
         for peer in open {
             assert_eq!(table.check(peer.parse().unwrap()), Ok(ROUTE), "{own} {peer}");
@@ -343,13 +290,10 @@ fn a_host_of_which_only_own_ports_are_routed_is_not_reachable() {
     builder.own_socket("10.0.0.9:3478".parse().unwrap());
     assert_eq!(builder.build().check_host(ip("10.0.0.9")), Ok(ROUTE));
     builder.own_socket("0.0.0.0:3479".parse().unwrap());
-    assert_eq!(
-        builder.build().check_host(ip("10.0.0.9")),
-        Ok(ROUTE),
-        "10.0.0.9 is not known to be local"
-    );
+    assert_eq!(builder.build().check_host(ip("10.0.0.9")), Ok(ROUTE), "10.0.0.9 is not known to be local");
     builder.local_address(ip("10.0.0.9"));
     assert_eq!(builder.build().check_host(ip("10.0.0.9")), Err(Refusal::OwnSocket));
+    assert_eq!(builder.build().check("10.0.0.9:1".parse().unwrap()), Err(Refusal::NoRoute));
     builder.endpoint(RouteId(2), "10.0.0.0/8".parse().unwrap());
     assert_eq!(builder.build().check_host(ip("10.0.0.9")), Ok(RouteId(2)));
 }
@@ -361,10 +305,7 @@ fn an_own_socket_is_closed_in_every_spelling() {
     builder.own_socket(SocketAddr::new(own.into(), 3478));
     for (name, address) in spellings(own, 0x2001_0db8_1234_5678_9abc_def0_1357_9bdf) {
         builder.endpoint(ROUTE, IpAddr::V6(address).into());
-        let refusal = builder
-            .build()
-            .check(SocketAddr::new(address.into(), 3478))
-            .unwrap_err();
+        let refusal = builder.build().check(SocketAddr::new(address.into(), 3478)).unwrap_err();
         assert!(
             matches!(refusal, Refusal::OwnSocket | Refusal::Embedded | Refusal::LinkLocal),
             "{name} {address}: {refusal}"
@@ -385,12 +326,7 @@ fn other_spellings_than_mapped_need_a_route_that_names_them_as_ipv6() {
     }
     // A translator's usual prefixes can be routed.
     let nat64 = table(&["64:ff9b::/96", "64:ff9b:1::/48"]);
-    for text in [
-        "64:ff9b::10.0.0.1",
-        "64:ff9b:1::10.0.0.1",
-        "64:ff9b:1:2::8.8.8.8",
-        "64:ff9b:1:a00:0:100::",
-    ] {
+    for text in ["64:ff9b::10.0.0.1", "64:ff9b:1::10.0.0.1", "64:ff9b:1:2::8.8.8.8", "64:ff9b:1:a00:0:100::"] {
         assert_eq!(nat64.check_host(ip(text)), Ok(ROUTE), "{text}");
     }
 }
@@ -399,10 +335,9 @@ fn other_spellings_than_mapped_need_a_route_that_names_them_as_ipv6() {
 fn refusals_have_distinct_label_names() {
     let names: std::collections::HashSet<_> = Refusal::ALL.iter().map(|refusal| refusal.name()).collect();
     assert_eq!(names.len(), Refusal::ALL.len());
-    assert!(names.iter().all(|name| {
-        name.bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-    }));
+    assert!(
+        names.iter().all(|name| { name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') })
+    );
 }
 
 fn special_v4() -> impl Strategy<Value = Ipv4Addr> {

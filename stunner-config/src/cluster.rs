@@ -70,10 +70,7 @@ pub fn check_domain(text: &str) -> Result<(), InvalidDomain> {
     };
     let named = name.len() <= 253 && name.split('.').all(label);
     // A last label of digits alone is how every spelling of an IPv4 address ends.
-    let numeric = name
-        .rsplit('.')
-        .next()
-        .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     if text.parse::<Endpoint>().is_ok() || named && numeric {
         return Err(InvalidDomain::Address);
     }

@@ -46,15 +46,9 @@ impl Config {
     /// The configuration that a config discovery service sends for one that was deleted: nobody can do anything with it.
     #[must_use]
     pub fn zero(id: &str) -> Self {
-        let credentials = Credentials::Static {
-            username: ZERO_USERNAME.to_owned(),
-            password: ZERO_PASSWORD.into(),
-        };
+        let credentials = Credentials::Static { username: ZERO_USERNAME.to_owned(), password: ZERO_PASSWORD.into() };
         Self {
-            admin: Admin {
-                name: id.to_owned(),
-                ..Admin::default()
-            },
+            admin: Admin { name: id.to_owned(), ..Admin::default() },
             auth: Auth::new(credentials),
             listeners: Vec::new(),
             clusters: Vec::new(),
@@ -86,15 +80,9 @@ impl Config {
             Err(_) => return Err(TurnUriError::NoListenerAddress),
         };
         let prefix = |ip: IpAddr, length| Endpoint::new(ip, length, PortRange::ALL).ok();
-        let mut endpoints = vec![
-            prefix(Ipv4Addr::UNSPECIFIED.into(), 0),
-            prefix(Ipv6Addr::UNSPECIFIED.into(), 0),
-        ];
+        let mut endpoints = vec![prefix(Ipv4Addr::UNSPECIFIED.into(), 0), prefix(Ipv6Addr::UNSPECIFIED.into(), 0)];
         if address.ip().is_some_and(|ip| ip.to_canonical().is_loopback()) {
-            endpoints.extend([
-                prefix(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
-                prefix(Ipv6Addr::LOCALHOST.into(), 128),
-            ]);
+            endpoints.extend([prefix(Ipv4Addr::new(127, 0, 0, 0).into(), 8), prefix(Ipv6Addr::LOCALHOST.into(), 128)]);
         }
         let mut endpoints: Vec<Endpoint> = endpoints.into_iter().flatten().collect();
         endpoints.sort_unstable();
@@ -112,10 +100,7 @@ impl Config {
         };
         Ok(Self {
             admin: Admin::default(),
-            auth: Auth::new(Credentials::Static {
-                username: username.clone(),
-                password: password.clone(),
-            }),
+            auth: Auth::new(Credentials::Static { username: username.clone(), password: password.clone() }),
             listeners: vec![listener],
             clusters: vec![cluster],
         })

@@ -39,9 +39,7 @@ fn name(text: &str) -> Option<(&str, &str)> {
         let (name, behind) = braced.split_once('}')?;
         return is_name(name).then_some((name, behind));
     }
-    let end = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
     let (name, behind) = text.split_at(end);
     is_name(name).then_some((name, behind))
 }
@@ -77,11 +75,7 @@ mod tests {
             ("ä$Aö", "ä1ö", ""),
         ] {
             let mut unset = Vec::new();
-            assert_eq!(
-                expand(text, &lookup, |name| unset.push(name.to_owned())),
-                expected,
-                "{text}"
-            );
+            assert_eq!(expand(text, &lookup, |name| unset.push(name.to_owned())), expected, "{text}");
             assert_eq!(unset.join(" "), missing, "{text}");
         }
     }

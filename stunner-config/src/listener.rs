@@ -108,13 +108,8 @@ impl Protocol {
 
     /// Either spelling, in any case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let short = text
-            .get(..5)
-            .filter(|prefix| prefix.eq_ignore_ascii_case("TURN-"))
-            .map_or(text, |_| &text[5..]);
-        Self::ALL
-            .into_iter()
-            .find(|protocol| protocol.name()[5..].eq_ignore_ascii_case(short))
+        let short = text.get(..5).filter(|prefix| prefix.eq_ignore_ascii_case("TURN-")).map_or(text, |_| &text[5..]);
+        Self::ALL.into_iter().find(|protocol| protocol.name()[5..].eq_ignore_ascii_case(short))
     }
 }
 
@@ -225,11 +220,7 @@ impl FromStr for RelayAddress {
 impl fmt::Display for RelayAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.bind)?;
-        if self.advertised != self.bind {
-            write!(f, "={}", self.advertised)
-        } else {
-            Ok(())
-        }
+        if self.advertised != self.bind { write!(f, "={}", self.advertised) } else { Ok(()) }
     }
 }
 

@@ -35,11 +35,7 @@ impl Config {
 
     fn tree(&self, secrets: Secrets) -> Tree {
         let printer = Printer { secrets };
-        let listeners = self
-            .listeners
-            .iter()
-            .map(|listener| printer.listener(listener))
-            .collect();
+        let listeners = self.listeners.iter().map(|listener| printer.listener(listener)).collect();
         let clusters = self.clusters.iter().map(cluster).collect();
         object([
             ("version", Some(text("v1"))),
@@ -63,62 +59,39 @@ struct Printer {
 
 impl Printer {
     fn secret(&self, secret: &Secret) -> Tree {
-        text(if self.secrets == Secrets::Shown {
-            secret.reveal()
-        } else {
-            MASK
-        })
+        text(if self.secrets == Secrets::Shown { secret.reveal() } else { MASK })
     }
 
     fn admin(&self, admin: &Admin) -> Tree {
         let health = admin.healthcheck_endpoint.as_ref().map(ToString::to_string);
         let license = admin.license_config.as_ref().map(|license| {
-            object([
-                ("key", Some(self.secret(&license.key))),
-                ("hmac", Some(self.secret(&license.hmac))),
-            ])
+            object([("key", Some(self.secret(&license.key))), ("hmac", Some(self.secret(&license.hmac)))])
         });
         object([
             ("name", Some(text(&admin.name))),
             ("loglevel", Some(text(admin.loglevel.to_string()))),
-            (
-                "metrics_endpoint",
-                admin.metrics_endpoint.as_ref().map(|url| text(url.to_string())),
-            ),
+            ("metrics_endpoint", admin.metrics_endpoint.as_ref().map(|url| text(url.to_string()))),
             // Empty is off; leaving it out would be the default.
             ("healthcheck_endpoint", Some(text(health.unwrap_or_default()))),
             ("user_quota", number(admin.user_quota).filter(|_| admin.user_quota != 0)),
             ("offload_engine", Some(text(admin.offload_engine.name()))),
             ("offload_interfaces", list(&admin.offload_interfaces)),
             ("license_config", license),
-            (
-                "relay_port_range",
-                admin.relay_port_range.map(|range| text(range.to_string())),
-            ),
-            (
-                "strict_channel_numbers",
-                admin.strict_channel_numbers.then_some(Tree::Bool(true)),
-            ),
+            ("relay_port_range", admin.relay_port_range.map(|range| text(range.to_string()))),
+            ("strict_channel_numbers", admin.strict_channel_numbers.then_some(Tree::Bool(true))),
             ("limits", limits(&admin.limits)),
         ])
     }
 
     fn auth(&self, auth: &Auth) -> Tree {
         let (credentials, more) = match &auth.credentials {
-            Credentials::Static { username, password } => (
-                Some(object([
-                    ("username", Some(text(username))),
-                    ("password", Some(self.secret(password))),
-                ])),
-                None,
-            ),
+            Credentials::Static { username, password } => {
+                (Some(object([("username", Some(text(username))), ("password", Some(self.secret(password)))])), None)
+            }
             Credentials::Ephemeral { secrets } => {
                 let first = secrets.first().map(|secret| self.secret(secret));
                 let more: Vec<Tree> = secrets.iter().skip(1).map(|secret| self.secret(secret)).collect();
-                (
-                    Some(object([("secret", first)])),
-                    (!more.is_empty()).then_some(Tree::List(more)),
-                )
+                (Some(object([("secret", first)])), (!more.is_empty()).then_some(Tree::List(more)))
             }
             Credentials::None => (None, None),
         };
@@ -131,10 +104,7 @@ impl Printer {
             ("nonce_key", auth.nonce_key.as_ref().map(|key| self.secret(key))),
             ("nonce_lifetime", lifetime.and_then(number)),
             ("strict_expiry", auth.strict_expiry.then_some(Tree::Bool(true))),
-            (
-                "on_removal",
-                (auth.on_removal != OnRemoval::Keep).then(|| text(auth.on_removal.name())),
-            ),
+            ("on_removal", (auth.on_removal != OnRemoval::Keep).then(|| text(auth.on_removal.name()))),
         ])
     }
 
@@ -167,10 +137,7 @@ fn limits(limits: &Limits) -> Option<Tree> {
         ("permissions", limits.permissions),
         ("channels", limits.channels),
         ("connections", limits.connections),
-        (
-            "unauthenticated_answers_per_second",
-            limits.unauthenticated_answers_per_second,
-        ),
+        ("unauthenticated_answers_per_second", limits.unauthenticated_answers_per_second),
     ];
     (*limits != Limits::default()).then(|| object(fields.map(|(name, limit)| (name, limit.and_then(number)))))
 }
@@ -184,17 +151,12 @@ fn cluster(cluster: &Cluster) -> Tree {
         ("name", Some(text(&cluster.name))),
         ("type", Some(text(cluster.endpoints.type_name()))),
         ("protocol", Some(text(cluster.protocol.name()))),
-        (
-            "endpoints",
-            Some(Tree::List(endpoints.into_iter().map(Tree::Text).collect())),
-        ),
+        ("endpoints", Some(Tree::List(endpoints.into_iter().map(Tree::Text).collect()))),
     ])
 }
 
 fn object<const N: usize>(fields: [(&str, Option<Tree>); N]) -> Tree {
-    let present = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let present = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Tree::Object(present.collect())
 }
 

@@ -27,10 +27,7 @@ impl Tree {
     /// Parses JSON or YAML, within limits that hold for documents of unknown origin.
     pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
         if text.len() > MAX_BYTES {
-            return Err(ConfigError::TooLarge {
-                bytes: text.len(),
-                limit: MAX_BYTES,
-            });
+            return Err(ConfigError::TooLarge { bytes: text.len(), limit: MAX_BYTES });
         }
         let trimmed = text.trim_start_matches('\u{feff}').trim_start();
         if trimmed.is_empty() {
@@ -44,11 +41,7 @@ impl Tree {
             None => yaml(text).map_err(|error| ConfigError::Syntax(error.without_snippet().to_string()))?,
         };
         // Comments alone, or a bare document marker.
-        if tree == Self::Null {
-            Err(ConfigError::Empty)
-        } else {
-            Ok(tree)
-        }
+        if tree == Self::Null { Err(ConfigError::Empty) } else { Ok(tree) }
     }
 
     /// How the value is named in an error; long and unprintable text is cut and escaped.
@@ -200,9 +193,7 @@ impl Serialize for Tree {
             }
             Self::Object(fields) => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;
-                fields
-                    .iter()
-                    .try_for_each(|(name, value)| map.serialize_entry(name, value))?;
+                fields.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
                 map.end()
             }
         }

@@ -47,31 +47,17 @@ impl FromStr for TurnUri {
             _ => return Err(TurnUriError::Scheme),
         };
         let rest = rest.strip_prefix("//").unwrap_or(rest);
-        let (user, rest) = rest
-            .rsplit_once('@')
-            .map_or((None, rest), |(user, rest)| (Some(user), rest));
-        let (authority, query) = rest
-            .split_once('?')
-            .map_or((rest, None), |(rest, query)| (rest, Some(query)));
+        let (user, rest) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
+        let (authority, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
         let protocol = protocol(secure, query)?;
-        let default_port = if protocol.is_secure() {
-            DEFAULT_TLS_PORT
-        } else {
-            DEFAULT_PORT
-        };
+        let default_port = if protocol.is_secure() { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
         let (host, port) = authority_of(authority.strip_suffix('/').unwrap_or(authority), default_port)?;
         let (username, password) =
             match user.map(|user| user.split_once(':').map_or((user, None), |(u, p)| (u, Some(p)))) {
                 None => (None, None),
                 Some((user, password)) => (Some(decode(user)?), password.map(decode).transpose()?),
             };
-        Ok(Self {
-            protocol,
-            host,
-            port,
-            username,
-            password: password.map(Secret::from),
-        })
+        Ok(Self { protocol, host, port, username, password: password.map(Secret::from) })
     }
 }
 
@@ -106,11 +92,7 @@ pub fn ice_uri(host: &str, port: u16, protocol: Protocol) -> String {
 
 fn protocol(secure: bool, query: Option<&str>) -> Result<Protocol, TurnUriError> {
     let mut transport = None;
-    for parameter in query
-        .unwrap_or_default()
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-    {
+    for parameter in query.unwrap_or_default().split('&').filter(|parameter| !parameter.is_empty()) {
         match parameter.split_once('=') {
             Some(("transport", value)) if transport.is_none() => transport = Some(value.to_ascii_lowercase()),
             _ => return Err(TurnUriError::Parameter),
@@ -131,30 +113,20 @@ fn authority_of(text: &str, default_port: u16) -> Result<(String, u16), TurnUriE
     }
     let (host, port) = split_authority(text, default_port).ok_or(TurnUriError::Authority)?;
     let good = host.parse::<std::net::IpAddr>().is_ok() || check_domain(host).is_ok();
-    if good {
-        Ok((host.to_owned(), port))
-    } else {
-        Err(TurnUriError::Authority)
-    }
+    if good { Ok((host.to_owned(), port)) } else { Err(TurnUriError::Authority) }
 }
 
 fn decode(text: &str) -> Result<String, TurnUriError> {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once('%') {
         // The decoder would pass a lone `%` on.
-        let hex = after
-            .as_bytes()
-            .get(..2)
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let hex = after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         if !hex {
             return Err(TurnUriError::Encoding);
         }
         rest = after;
     }
-    percent_decode_str(text)
-        .decode_utf8()
-        .map(Into::into)
-        .map_err(|_| TurnUriError::Encoding)
+    percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| TurnUriError::Encoding)
 }
 
 /// What is wrong with a TURN URI. The message never repeats the URI, since that may hold a password.

@@ -21,14 +21,7 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    const ALL: [Self; 6] = [
-        Self::Disable,
-        Self::Error,
-        Self::Warn,
-        Self::Info,
-        Self::Debug,
-        Self::Trace,
-    ];
+    const ALL: [Self; 6] = [Self::Disable, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
 
     /// The upper-case name.
     #[must_use]
@@ -59,15 +52,8 @@ impl LogLevels {
     /// The level of a scope: its own, else that of `all`, else `INFO`.
     #[must_use]
     pub fn of(&self, scope: &str) -> LogLevel {
-        let find = |wanted: &str| {
-            self.0
-                .iter()
-                .rev()
-                .find(|(scope, _)| scope.eq_ignore_ascii_case(wanted))
-        };
-        find(scope)
-            .or_else(|| find("all"))
-            .map_or(LogLevel::Info, |(_, level)| *level)
+        let find = |wanted: &str| self.0.iter().rev().find(|(scope, _)| scope.eq_ignore_ascii_case(wanted));
+        find(scope).or_else(|| find("all")).map_or(LogLevel::Info, |(_, level)| *level)
     }
 }
 
@@ -94,14 +80,9 @@ impl FromStr for LogLevels {
             // The last colon, since a scope may be `listener-` and a name with colons.
             let (scope, level) = part.rsplit_once(':').unwrap_or(("all", part));
             let (scope, level) = (scope.trim(), level.trim());
-            let level = LogLevel::ALL
-                .into_iter()
-                .find(|known| known.name().eq_ignore_ascii_case(level));
+            let level = LogLevel::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(level));
             let plain = !scope.is_empty() && !scope.contains(char::is_control);
-            level
-                .filter(|_| plain)
-                .map(|level| (scope.to_owned(), level))
-                .ok_or(LogLevelError)
+            level.filter(|_| plain).map(|level| (scope.to_owned(), level)).ok_or(LogLevelError)
         };
         text.split(',').map(parse).collect::<Result<_, _>>().map(Self)
     }
@@ -139,11 +120,7 @@ impl HttpEndpoint {
     /// The health server if the configuration does not mention it: `http://:8086`.
     #[must_use]
     pub fn default_health() -> Self {
-        Self {
-            host: String::new(),
-            port: Self::HEALTH_PORT,
-            path: "/".to_owned(),
-        }
+        Self { host: String::new(), port: Self::HEALTH_PORT, path: "/".to_owned() }
     }
 
     /// Parses the URL; `port` is for one that has none.
@@ -161,11 +138,7 @@ impl HttpEndpoint {
             return Err(HttpEndpointError::Extra);
         }
         let (host, port) = split_authority(authority, port).ok_or(HttpEndpointError::Authority)?;
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-            path: path.to_owned(),
-        })
+        Ok(Self { host: host.to_owned(), port, path: path.to_owned() })
     }
 }
 
@@ -212,16 +185,10 @@ pub(crate) fn split_authority(text: &str, default_port: u16) -> Option<(&str, u1
         Some(rest) => {
             let (host, behind) = rest.split_once(']')?;
             host.parse::<std::net::Ipv6Addr>().ok()?;
-            let port = if behind.is_empty() {
-                None
-            } else {
-                Some(behind.strip_prefix(':')?)
-            };
+            let port = if behind.is_empty() { None } else { Some(behind.strip_prefix(':')?) };
             (host, port)
         }
-        None => text
-            .split_once(':')
-            .map_or((text, None), |(host, port)| (host, Some(port))),
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     if !host.chars().all(plain) {

@@ -33,29 +33,17 @@ fn the_sample_document_reads_as_it_says() {
     assert_eq!(config.admin.name, "media/gw");
     assert_eq!(config.admin.loglevel.of("turn"), LogLevel::Debug);
     assert_eq!(config.admin.loglevel.of("auth"), LogLevel::Info);
-    assert_eq!(
-        config.admin.metrics_endpoint.as_ref().unwrap().to_string(),
-        "http://:8080/metrics"
-    );
+    assert_eq!(config.admin.metrics_endpoint.as_ref().unwrap().to_string(), "http://:8080/metrics");
     assert_eq!(config.admin.healthcheck_endpoint, Some(HttpEndpoint::default_health()));
     assert_eq!(config.admin.offload_engine, OffloadEngine::None);
     assert_eq!(config.auth.realm, "example.org");
     assert_eq!(
         config.auth.credentials,
-        Credentials::Static {
-            username: "alice".to_owned(),
-            password: "s3cret".into()
-        }
+        Credentials::Static { username: "alice".to_owned(), password: "s3cret".into() }
     );
     let [udp, tls] = &config.listeners[..] else { panic!() };
-    assert_eq!(
-        (udp.protocol, udp.address.ip(), udp.port),
-        (Protocol::TurnUdp, "192.0.2.1".parse().ok(), 3478)
-    );
-    assert_eq!(
-        (udp.public_address.as_deref(), udp.public_port),
-        (Some("203.0.113.9"), Some(3478))
-    );
+    assert_eq!((udp.protocol, udp.address.ip(), udp.port), (Protocol::TurnUdp, "192.0.2.1".parse().ok(), 3478));
+    assert_eq!((udp.public_address.as_deref(), udp.public_port), (Some("203.0.113.9"), Some(3478)));
     assert_eq!(udp.routes, ["media/any-dns", "media/sfu"]);
     assert_eq!(udp.ice_uri(), "turn:203.0.113.9:3478?transport=udp");
     assert_eq!(tls.cert.as_deref(), Some("-----BEGIN CERTIFICATE-----\n"));
@@ -63,10 +51,7 @@ fn the_sample_document_reads_as_it_says() {
     assert_eq!(tls.ice_uri(), "turns:192.0.2.1:443?transport=tcp");
     let sfu = ["10.1.2.3:<10000-20000>", "10.96.0.7"].map(|endpoint| endpoint.parse().unwrap());
     assert_eq!(config.clusters[0].endpoints, Endpoints::Static(sfu.to_vec()));
-    assert_eq!(
-        config.clusters[1].endpoints,
-        Endpoints::StrictDns(vec!["sfu.media.svc.cluster.local".to_owned()])
-    );
+    assert_eq!(config.clusters[1].endpoints, Endpoints::StrictDns(vec!["sfu.media.svc.cluster.local".to_owned()]));
 }
 
 #[test]
@@ -90,11 +75,7 @@ fn our_extensions_read_as_they_say() {
     assert_eq!(config.auth.nonce_lifetime, Duration::from_secs(600));
     assert!(config.auth.strict_expiry);
     assert_eq!(config.auth.on_removal, OnRemoval::RefuseRefresh);
-    let relay: Vec<String> = config.listeners[0]
-        .relay_addresses
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let relay: Vec<String> = config.listeners[0].relay_addresses.iter().map(ToString::to_string).collect();
     assert_eq!(relay, ["10.0.0.5=203.0.113.9", "2001:db8::5"]);
 }
 
@@ -114,10 +95,7 @@ fn everything_but_version_and_auth_has_a_default() {
     assert_eq!(config.admin, Admin::default());
     assert_eq!(config.admin.name, "default-stunnerd");
     assert_eq!(config.admin.loglevel.to_string(), "all:INFO");
-    assert_eq!(
-        config.admin.healthcheck_endpoint.as_ref().unwrap().to_string(),
-        "http://:8086"
-    );
+    assert_eq!(config.admin.healthcheck_endpoint.as_ref().unwrap().to_string(), "http://:8086");
     assert_eq!(config.auth, Auth::new(Credentials::None));
     assert_eq!(config.auth.realm, "stunner.l7mp.io");
     assert!(config.listeners.is_empty() && config.clusters.is_empty());
@@ -156,12 +134,7 @@ fn an_empty_health_endpoint_is_off() {
 #[test]
 fn alpha_documents_become_v1_ones() {
     let config = good(include_str!("data/v1alpha1.yaml"));
-    assert_eq!(
-        config.auth.credentials,
-        Credentials::Ephemeral {
-            secrets: vec!["shared".into()]
-        }
-    );
+    assert_eq!(config.auth.credentials, Credentials::Ephemeral { secrets: vec!["shared".into()] });
     assert!(config.to_json(Secrets::Masked).starts_with(r#"{"version":"v1","#));
     let alpha = |kind: &str| {
         read(&format!(
@@ -187,10 +160,7 @@ fn variables_are_replaced_except_in_credentials() {
     let config = good(text);
     assert_eq!(
         config.auth.credentials,
-        Credentials::Static {
-            username: "$ON".to_owned(),
-            password: "$STUNNER_ADDR".into()
-        }
+        Credentials::Static { username: "$ON".to_owned(), password: "$STUNNER_ADDR".into() }
     );
     assert_eq!(config.listeners[0].name, "192.0.2.1/x");
     assert_eq!(config.listeners[0].port, 5349);
@@ -209,20 +179,11 @@ fn an_unset_variable_is_nothing_and_a_warning() {
 
 #[test]
 fn without_an_environment_variables_stay() {
-    let options = ParseOptions {
-        environment: None,
-        unknown_fields: UnknownFields::Refuse,
-    };
+    let options = ParseOptions { environment: None, unknown_fields: UnknownFields::Refuse };
     let config = parse(SAMPLE, &options).unwrap().config;
-    assert_eq!(
-        config.listeners[0].address,
-        ListenerAddress::Variable("$STUNNER_ADDR".to_owned())
-    );
+    assert_eq!(config.listeners[0].address, ListenerAddress::Variable("$STUNNER_ADDR".to_owned()));
     assert_eq!(parse(&config.to_yaml(Secrets::Shown), &options).unwrap().config, config);
-    assert_eq!(
-        serde_json::from_str::<Config>(&config.to_json(Secrets::Shown)).unwrap(),
-        config
-    );
+    assert_eq!(serde_json::from_str::<Config>(&config.to_json(Secrets::Shown)).unwrap(), config);
 }
 
 #[test]
@@ -272,10 +233,9 @@ fn all_that_is_wrong_is_said_at_once() {
 fn names_are_unique_within_their_section() {
     let both = "{version: v1, auth: {type: none}, listeners: [{name: a}, {name: b}], clusters: [{name: a}, {name: b}]}";
     good(both);
-    for (section, text) in [
-        ("listeners", both.replacen("name: b", "name: a", 1)),
-        ("clusters", both.replace("b}]}", "a}]}")),
-    ] {
+    for (section, text) in
+        [("listeners", both.replacen("name: b", "name: a", 1)), ("clusters", both.replace("b}]}", "a}]}"))]
+    {
         let expected = format!("{section}[1].name: \"a\" is the name of {section}[0] too, expected unique names");
         assert_eq!(read(&text).unwrap_err().to_string(), expected);
     }
@@ -301,18 +261,10 @@ fn what_is_no_document_is_refused_with_a_reason() {
         "a: &x [*x]",
         "--- 1\n--- 2\n",
     ] {
-        assert!(
-            matches!(read(text), Err(ConfigError::Syntax(_))),
-            "{text:?}: {:?}",
-            read(text)
-        );
+        assert!(matches!(read(text), Err(ConfigError::Syntax(_))), "{text:?}: {:?}", read(text));
     }
     for text in ["5", "[]", "version", "true"] {
-        assert!(
-            matches!(read(text), Err(ConfigError::Fields(_))),
-            "{text:?}: {:?}",
-            read(text)
-        );
+        assert!(matches!(read(text), Err(ConfigError::Fields(_))), "{text:?}: {:?}", read(text));
     }
     let huge = " ".repeat(40 << 20);
     assert!(matches!(read(&huge), Err(ConfigError::TooLarge { .. })));
@@ -321,12 +273,8 @@ fn what_is_no_document_is_refused_with_a_reason() {
 #[test]
 fn hostile_yaml_hits_a_limit() {
     let bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
-    for text in [
-        bomb.to_owned(),
-        "[".repeat(100_000),
-        format!("{{\"a\": {}", "[".repeat(100_000)),
-        "- ".repeat(10_000),
-    ] {
+    for text in [bomb.to_owned(), "[".repeat(100_000), format!("{{\"a\": {}", "[".repeat(100_000)), "- ".repeat(10_000)]
+    {
         assert!(matches!(read(&text), Err(ConfigError::Syntax(_))));
     }
 }
@@ -345,19 +293,13 @@ fn yaml_scalars_keep_their_spelling_in_credentials() {
         ("12:30:45", "12:30:45"),
         ("=", "="),
     ] {
-        let config = good(&format!(
-            "version: v1\nauth:\n  credentials:\n    username: u\n    password: {spelled}\n"
-        ));
-        let Credentials::Static { password: read, .. } = &config.auth.credentials else {
-            panic!()
-        };
+        let config = good(&format!("version: v1\nauth:\n  credentials:\n    username: u\n    password: {spelled}\n"));
+        let Credentials::Static { password: read, .. } = &config.auth.credentials else { panic!() };
         assert_eq!(read.reveal(), password, "{spelled}");
     }
     for spelled in ["1.50", "true", "1e3", "[a]", "{}"] {
-        let error = read(&format!(
-            "version: v1\nauth:\n  credentials:\n    username: u\n    password: {spelled}\n"
-        ))
-        .unwrap_err();
+        let error = read(&format!("version: v1\nauth:\n  credentials:\n    username: u\n    password: {spelled}\n"))
+            .unwrap_err();
         assert!(error.to_string().starts_with("auth.credentials.password: "), "{error}");
         assert!(!error.to_string().contains("1.5"), "{error}");
     }
@@ -406,10 +348,7 @@ fn errors_do_not_print_secrets() {
         "{\"version\": \"v1\", \"auth\": {\"credentials\": {\"username\": \"u\", \"password\": \"hush\", x}}",
     ] {
         let error = read(text).unwrap_err();
-        assert!(
-            !error.to_string().contains("hush") && !format!("{error:?}").contains("hush"),
-            "{text}: {error}"
-        );
+        assert!(!error.to_string().contains("hush") && !format!("{error:?}").contains("hush"), "{text}: {error}");
     }
 }
 
@@ -419,12 +358,7 @@ fn an_empty_secret_is_accepted_with_a_warning() {
         "{version: v1, auth: {credentials: {username: u, password: ''}}}",
         "{version: v1, auth: {type: longterm, credentials: {secret: ''}}}",
     ] {
-        assert!(
-            read(text).unwrap().warnings[0]
-                .to_string()
-                .ends_with("empty: anybody can guess that"),
-            "{text}"
-        );
+        assert!(read(text).unwrap().warnings[0].to_string().ends_with("empty: anybody can guess that"), "{text}");
     }
 }
 
@@ -446,9 +380,7 @@ fn the_zero_configuration_is_recognised() {
 #[test]
 fn the_smaller_of_both_user_quotas_counts() {
     let quota = |admin: &str| {
-        good(&format!("{{version: v1, auth: {{type: none}}, admin: {admin}}}"))
-            .admin
-            .allocations_per_user()
+        good(&format!("{{version: v1, auth: {{type: none}}, admin: {admin}}}")).admin.allocations_per_user()
     };
     assert_eq!(quota("{}"), None);
     assert_eq!(quota("{user_quota: 5}"), Some(5));

@@ -4,9 +4,7 @@ use stunner_config::*;
 
 fn read(text: &str) -> Result<Config, String> {
     let none = |_: &str| None;
-    parse(text, &ParseOptions::file(&none))
-        .map(|parsed| parsed.config)
-        .map_err(|error| error.to_string())
+    parse(text, &ParseOptions::file(&none)).map(|parsed| parsed.config).map_err(|error| error.to_string())
 }
 
 /// Puts the value where `@` is.
@@ -15,11 +13,7 @@ fn check(document: &str, path: &str, good: &[&str], bad: &[(&str, &str)]) {
         let config = read(&document.replace('@', value)).unwrap_or_else(|error| panic!("{path} {value}: {error}"));
         let none = |_: &str| None;
         let printed = config.to_yaml(Secrets::Shown);
-        assert_eq!(
-            parse(&printed, &ParseOptions::file(&none)).unwrap().config,
-            config,
-            "{path} {value}\n{printed}"
-        );
+        assert_eq!(parse(&printed, &ParseOptions::file(&none)).unwrap().config, config, "{path} {value}\n{printed}");
     }
     for (value, expected) in bad {
         let error = read(&document.replace('@', value)).expect_err(value);
@@ -39,12 +33,7 @@ fn admin(field: &str, good: &[&str], bad: &[(&str, &str)]) {
 }
 
 fn auth(field: &str, good: &[&str], bad: &[(&str, &str)]) {
-    check(
-        &format!("{{version: v1, auth: {{type: none, {field}: @}}}}"),
-        &format!("auth.{field}"),
-        good,
-        bad,
-    );
+    check(&format!("{{version: v1, auth: {{type: none, {field}: @}}}}"), &format!("auth.{field}"), good, bad);
 }
 
 fn listener(field: &str, good: &[&str], bad: &[(&str, &str)]) {
@@ -86,11 +75,7 @@ fn admin_texts() {
     admin(
         "name",
         &["gw", "media/gw", "\"ä ö\"", "12"],
-        &[
-            ("\"a\\u0000b\"", "control characters"),
-            ("{}", "an object is not a string"),
-            ("1.5", "quotes"),
-        ],
+        &[("\"a\\u0000b\"", "control characters"), ("{}", "an object is not a string"), ("1.5", "quotes")],
     );
     admin(
         "loglevel",
@@ -115,11 +100,7 @@ fn admin_texts() {
     admin(
         "offload_interfaces",
         &["[]", "[eth1, eth0, eth0]"],
-        &[
-            ("eth0", "a string is not a list"),
-            ("['']", "is not an interface"),
-            ("[{}]", "is not a string"),
-        ],
+        &[("eth0", "a string is not a list"), ("['']", "is not an interface"), ("[{}]", "is not a string")],
     );
     admin(
         "license_config",
@@ -162,14 +143,8 @@ fn admin_endpoints() {
     )
     .unwrap()
     .admin;
-    assert_eq!(
-        ports.metrics_endpoint.map(|url| (url.port, url.path)),
-        Some((8080, "/".to_owned()))
-    );
-    assert_eq!(
-        ports.healthcheck_endpoint.map(|url| (url.port, url.host)),
-        Some((8086, "h".to_owned()))
-    );
+    assert_eq!(ports.metrics_endpoint.map(|url| (url.port, url.path)), Some((8080, "/".to_owned())));
+    assert_eq!(ports.healthcheck_endpoint.map(|url| (url.port, url.host)), Some((8086, "h".to_owned())));
 }
 
 #[test]
@@ -178,10 +153,7 @@ fn admin_numbers() {
     admin(
         "strict_channel_numbers",
         &["true", "false", "'True'"],
-        &[
-            ("1", "1 is not a switch, expected true or false"),
-            ("yes", "\"yes\" is not a switch"),
-        ],
+        &[("1", "1 is not a switch, expected true or false"), ("yes", "\"yes\" is not a switch")],
     );
     admin(
         "relay_port_range",
@@ -206,19 +178,13 @@ fn admin_numbers() {
         "unauthenticated_answers_per_second",
     ] {
         let document = format!("{{version: v1, auth: {{type: none}}, admin: {{limits: {{{limit}: @}}}}}}");
-        check(
-            &document,
-            &format!("admin.limits.{limit}"),
-            &["1", "4294967295", "'7'"],
-            NUMBERS,
-        );
+        check(&document, &format!("admin.limits.{limit}"), &["1", "4294967295", "'7'"], NUMBERS);
         let zero = read(&document.replace('@', "0"));
         match limit.starts_with("allocations") {
             true => assert!(zero.is_ok()),
-            false => assert_eq!(
-                zero.unwrap_err(),
-                format!("admin.limits.{limit}: 0 is not a limit, expected 1..4294967295")
-            ),
+            false => {
+                assert_eq!(zero.unwrap_err(), format!("admin.limits.{limit}: 0 is not a limit, expected 1..4294967295"))
+            }
         }
     }
     admin("limits", &["{}"], &[("5", "a number is not an object")]);
@@ -236,14 +202,7 @@ fn auth_type_is_exactly_lower_case() {
         ("''", "static"),
     ];
     for (spelled, kind) in kinds {
-        assert_eq!(
-            read(&document.replace('@', spelled))
-                .unwrap()
-                .auth
-                .credentials
-                .type_name(),
-            kind
-        );
+        assert_eq!(read(&document.replace('@', spelled)).unwrap().auth.credentials.type_name(), kind);
     }
     check(
         document,
@@ -253,10 +212,7 @@ fn auth_type_is_exactly_lower_case() {
             ("Static", "in lower case"),
             ("STATIC", "in lower case"),
             ("LongTerm", "in lower case"),
-            (
-                "timewindowed",
-                "\"timewindowed\" is unknown, expected one of static, ephemeral, none",
-            ),
+            ("timewindowed", "\"timewindowed\" is unknown, expected one of static, ephemeral, none"),
             ("' static'", "unknown"),
             ("'None'", "unknown"),
             ("5", "unknown"),
@@ -267,12 +223,7 @@ fn auth_type_is_exactly_lower_case() {
 
 #[test]
 fn auth_credentials() {
-    check(
-        "{version: v1, auth: {credentials: @}}",
-        "auth.credentials",
-        &["{username: u, password: p, other: x}"],
-        &[],
-    );
+    check("{version: v1, auth: {credentials: @}}", "auth.credentials", &["{username: u, password: p, other: x}"], &[]);
     check(
         "{version: v1, auth: {type: none, credentials: @}}",
         "auth.credentials",
@@ -280,56 +231,23 @@ fn auth_credentials() {
         &[("[]", "a list is not an object")],
     );
     for (kind, credentials, expected) in [
-        (
-            "static",
-            "{password: p}",
-            "auth.credentials.username: missing, auth.type static needs it",
-        ),
-        (
-            "static",
-            "{username: u}",
-            "auth.credentials.password: missing, auth.type static needs it",
-        ),
-        (
-            "static",
-            "{username: null, password: p}",
-            "auth.credentials.username: missing",
-        ),
-        (
-            "static",
-            "{username: [u], password: p}",
-            "auth.credentials.username: a list is not a string",
-        ),
+        ("static", "{password: p}", "auth.credentials.username: missing, auth.type static needs it"),
+        ("static", "{username: u}", "auth.credentials.password: missing, auth.type static needs it"),
+        ("static", "{username: null, password: p}", "auth.credentials.username: missing"),
+        ("static", "{username: [u], password: p}", "auth.credentials.username: a list is not a string"),
         ("plaintext", "{secret: s}", "auth.credentials.username: missing"),
-        (
-            "ephemeral",
-            "{username: u, password: p}",
-            "auth.credentials.secret: missing, auth.type ephemeral needs it",
-        ),
+        ("ephemeral", "{username: u, password: p}", "auth.credentials.secret: missing, auth.type ephemeral needs it"),
         ("longterm", "null", "auth.credentials.secret: missing"),
-        (
-            "longterm",
-            "{secret: {}}",
-            "auth.credentials.secret: an object is not a string",
-        ),
+        ("longterm", "{secret: {}}", "auth.credentials.secret: an object is not a string"),
     ] {
-        let error = read(&format!(
-            "{{version: v1, auth: {{type: {kind}, credentials: {credentials}}}}}"
-        ))
-        .unwrap_err();
+        let error = read(&format!("{{version: v1, auth: {{type: {kind}, credentials: {credentials}}}}}")).unwrap_err();
         assert!(error.starts_with(expected), "{kind} {credentials}: {error}");
     }
     let name = |length| {
-        read(&format!(
-            "{{version: v1, auth: {{credentials: {{username: {}, password: p}}}}}}",
-            "x".repeat(length)
-        ))
+        read(&format!("{{version: v1, auth: {{credentials: {{username: {}, password: p}}}}}}", "x".repeat(length)))
     };
     assert!(name(508).is_ok());
-    assert_eq!(
-        name(509).unwrap_err(),
-        "auth.credentials.username: 509 bytes are too long, expected at most 508"
-    );
+    assert_eq!(name(509).unwrap_err(), "auth.credentials.username: 509 bytes are too long, expected at most 508");
 }
 
 #[test]
@@ -337,19 +255,12 @@ fn auth_extensions() {
     auth(
         "realm",
         &["example.org", "\"a b\"", &"x".repeat(127)],
-        &[
-            (&"x".repeat(128), "at most 127 characters"),
-            ("\"a\\nb\"", "control"),
-            ("[]", "is not a string"),
-        ],
+        &[(&"x".repeat(128), "at most 127 characters"), ("\"a\\nb\"", "control"), ("[]", "is not a string")],
     );
     auth(
         "nonce_key",
         &["0123456789abcdef"],
-        &[
-            ("short", "at least 16 characters that nobody can guess"),
-            ("{}", "is not a string"),
-        ],
+        &[("short", "at least 16 characters that nobody can guess"), ("{}", "is not a string")],
     );
     auth(
         "nonce_lifetime",
@@ -365,32 +276,16 @@ fn auth_extensions() {
             ("1.5", "quotes"),
         ],
     );
-    auth(
-        "strict_expiry",
-        &["true", "false"],
-        &[("maybe", "\"maybe\" is not a switch, expected true or false")],
-    );
+    auth("strict_expiry", &["true", "false"], &[("maybe", "\"maybe\" is not a switch, expected true or false")]);
     auth(
         "on_removal",
         &["keep", "refuse-refresh", "CUT"],
         &[("kill", "\"kill\" is unknown, expected one of keep, refuse-refresh, cut")],
     );
-    auth(
-        "secrets",
-        &["[a, b]"],
-        &[
-            ("a", "is not a list"),
-            ("[a, {}]", "auth.secrets[1]: an object is not a string"),
-        ],
-    );
+    auth("secrets", &["[a, b]"], &[("a", "is not a list"), ("[a, {}]", "auth.secrets[1]: an object is not a string")]);
     // A rollover may well name all secrets in one list.
     let config = read("{version: v1, auth: {type: ephemeral, secrets: [a, b]}}").unwrap();
-    assert_eq!(
-        config.auth.credentials,
-        Credentials::Ephemeral {
-            secrets: vec!["a".into(), "b".into()]
-        }
-    );
+    assert_eq!(config.auth.credentials, Credentials::Ephemeral { secrets: vec!["a".into(), "b".into()] });
 }
 
 #[test]
@@ -401,10 +296,7 @@ fn listener_name() {
         ("\"a\\tb\"", "is not a name"),
         ("[]", "is not a string"),
     ] {
-        let error = read(&format!(
-            "{{version: v1, auth: {{type: none}}, listeners: [{{name: {name}}}]}}"
-        ))
-        .unwrap_err();
+        let error = read(&format!("{{version: v1, auth: {{type: none}}, listeners: [{{name: {name}}}]}}")).unwrap_err();
         assert!(
             error.starts_with("listeners[0].name: ") && error.contains(expected) && !error.contains("; "),
             "{error}"
@@ -420,10 +312,9 @@ fn listener_protocol_has_two_families_in_any_case() {
         ("Tcp", Protocol::TurnTcp),
         ("TURN-TCP", Protocol::TurnTcp),
     ] {
-        let config = read(&format!(
-            "{{version: v1, auth: {{type: none}}, listeners: [{{name: l, protocol: {spelled}}}]}}"
-        ))
-        .unwrap();
+        let config =
+            read(&format!("{{version: v1, auth: {{type: none}}, listeners: [{{name: l, protocol: {spelled}}}]}}"))
+                .unwrap();
         assert_eq!(config.listeners[0].protocol, protocol);
     }
     listener(
@@ -443,20 +334,9 @@ fn listener_protocol_has_two_families_in_any_case() {
 fn listener_addresses() {
     listener(
         "address",
+        &["0.0.0.0", "192.0.2.1", "'::'", "'2001:db8::1'", "localhost", "LOCALHOST", "__node_address_placeholder"],
         &[
-            "0.0.0.0",
-            "192.0.2.1",
-            "'::'",
-            "'2001:db8::1'",
-            "localhost",
-            "LOCALHOST",
-            "__node_address_placeholder",
-        ],
-        &[
-            (
-                "example.org",
-                "\"example.org\": expected an IPv4 or IPv6 address or `localhost`",
-            ),
+            ("example.org", "\"example.org\": expected an IPv4 or IPv6 address or `localhost`"),
             ("10.0.0.0/8", "expected an IPv4"),
             ("'10.0.0.1:3478'", "expected an IPv4"),
             ("'[::1]'", "expected an IPv4"),
@@ -466,17 +346,9 @@ fn listener_addresses() {
     );
     listener(
         "public_address",
+        &["203.0.113.9", "'2001:db8::1'", "turn.example.org", "__node_address_placeholder"],
         &[
-            "203.0.113.9",
-            "'2001:db8::1'",
-            "turn.example.org",
-            "__node_address_placeholder",
-        ],
-        &[
-            (
-                "'turn.example.org:3478'",
-                "expected an IPv4 or IPv6 address or a host name",
-            ),
+            ("'turn.example.org:3478'", "expected an IPv4 or IPv6 address or a host name"),
             ("1.2.3", "host name"),
             ("\"a b\"", "host name"),
         ],
@@ -491,10 +363,7 @@ fn listener_addresses() {
             "[127.0.0.1]",
         ],
         &[
-            (
-                "[10.0.0.5, 10.0.0.6]",
-                "\"10.0.0.6\" is the second one of IPv4, expected at most one per address family",
-            ),
+            ("[10.0.0.5, 10.0.0.6]", "\"10.0.0.6\" is the second one of IPv4, expected at most one per address family"),
             ("['10.0.0.5=2001:db8::1']", "same family"),
             ("[0.0.0.0]", "single host"),
             ("['::']", "single host"),
@@ -530,17 +399,10 @@ fn listener_certificates() {
         &[
             ("'%%%'", "expected the base64 of PEM text"),
             ("'/w=='", "expected the base64 of PEM text"),
-            (
-                "'-----BEGIN CERTIFICATE-----'",
-                "this is PEM itself, encode it once more",
-            ),
+            ("'-----BEGIN CERTIFICATE-----'", "this is PEM itself, encode it once more"),
         ],
     );
-    listener(
-        "key",
-        &["LS0t"],
-        &[("'%%%'", "expected the base64 of PEM text"), ("[]", "is not a string")],
-    );
+    listener("key", &["LS0t"], &[("'%%%'", "expected the base64 of PEM text"), ("[]", "is not a string")]);
     for protocol in ["TLS", "turn-dtls"] {
         let with = |fields: &str| {
             read(&format!(
@@ -549,15 +411,9 @@ fn listener_certificates() {
         };
         assert!(with(", cert: LS0t, key: LS0t").is_ok());
         let error = with(", cert: LS0t").unwrap_err();
-        assert!(
-            error.starts_with("listeners[0].key: missing, TURN-") && !error.contains("; "),
-            "{error}"
-        );
+        assert!(error.starts_with("listeners[0].key: missing, TURN-") && !error.contains("; "), "{error}");
         let error = with(", cert: '', key: LS0t").unwrap_err();
-        assert!(
-            error.starts_with("listeners[0].cert: missing, TURN-") && !error.contains("; "),
-            "{error}"
-        );
+        assert!(error.starts_with("listeners[0].cert: missing, TURN-") && !error.contains("; "), "{error}");
         let error = with(", cert: [], key: LS0t").unwrap_err();
         assert_eq!(error, "listeners[0].cert: a list is not a string");
     }
@@ -583,16 +439,9 @@ fn cluster_fields() {
     cluster(
         "type",
         &["STATIC", "static", "STRICT_DNS", "Strict_Dns"],
-        &[(
-            "LOGICAL_DNS",
-            "\"LOGICAL_DNS\" is unknown, expected one of STATIC, STRICT_DNS",
-        )],
+        &[("LOGICAL_DNS", "\"LOGICAL_DNS\" is unknown, expected one of STATIC, STRICT_DNS")],
     );
-    cluster(
-        "protocol",
-        &["UDP", "udp", "TCP", "Tcp"],
-        &[("SCTP", "\"SCTP\" is unknown, expected one of UDP, TCP")],
-    );
+    cluster("protocol", &["UDP", "udp", "TCP", "Tcp"], &[("SCTP", "\"SCTP\" is unknown, expected one of UDP, TCP")]);
     cluster(
         "endpoints",
         &["[]", "[10.0.0.5, '10.0.0.0/8:<1-2>', '2001:db8::/32:<1-2>']"],
@@ -602,10 +451,7 @@ fn cluster_fields() {
                 "[10.0.0.5, '10.0.0.5:80']",
                 "endpoints[1]: \"10.0.0.5:80\": a port is written as a range in angle brackets",
             ),
-            (
-                "['10.0.0.0/33']",
-                "\"10.0.0.0/33\": expected an IPv4 prefix length of 0 to 32",
-            ),
+            ("['10.0.0.0/33']", "\"10.0.0.0/33\": expected an IPv4 prefix length of 0 to 32"),
             ("[sfu.example.org]", "a domain name needs a cluster of type STRICT_DNS"),
             ("['']", "\"\": expected an IPv4 or IPv6 address or prefix"),
             ("[5]", "\"5\": expected an IPv4"),
@@ -618,10 +464,7 @@ fn cluster_fields() {
         &[],
     );
     for (domain, expected) in [
-        (
-            "10.0.0.5",
-            "\"10.0.0.5\": expected a domain name (an address needs a cluster of type STATIC",
-        ),
+        ("10.0.0.5", "\"10.0.0.5\": expected a domain name (an address needs a cluster of type STATIC"),
         ("'10.0.0.0/8'", "type STATIC"),
         ("'::1'", "type STATIC"),
         ("'127.1'", "type STATIC"),
@@ -636,10 +479,7 @@ fn cluster_fields() {
             "{{version: v1, auth: {{type: none}}, clusters: [{{name: c, type: strict_dns, endpoints: [{domain}]}}]}}"
         ))
         .unwrap_err();
-        assert!(
-            error.starts_with("clusters[0].endpoints[0]: ") && error.contains(expected),
-            "{domain}: {error}"
-        );
+        assert!(error.starts_with("clusters[0].endpoints[0]: ") && error.contains(expected), "{domain}: {error}");
     }
 }
 

@@ -42,17 +42,11 @@ fn text() -> impl Strategy<Value = String> {
         "---",
         "...",
     ];
-    prop_oneof![
-        select(odd.to_vec()).prop_map(str::to_owned),
-        "[a-z/-]{1,12}",
-        "\\PC{1,12}"
-    ]
+    prop_oneof![select(odd.to_vec()).prop_map(str::to_owned), "[a-z/-]{1,12}", "\\PC{1,12}"]
 }
 
 fn name() -> impl Strategy<Value = String> {
-    text().prop_filter("names have no control characters", |text| {
-        !text.chars().any(char::is_control)
-    })
+    text().prop_filter("names have no control characters", |text| !text.chars().any(char::is_control))
 }
 
 /// Credentials may hold anything.
@@ -106,19 +100,9 @@ fn admin() -> impl Strategy<Value = Admin> {
         .prop_map(|levels| levels.parse::<LogLevels>().unwrap());
     let license = (secret(), secret()).prop_map(|(key, hmac)| License { key, hmac });
     let urls = (proptest::option::of(url()), proptest::option::of(url()));
-    let engine = select(vec![
-        OffloadEngine::None,
-        OffloadEngine::Xdp,
-        OffloadEngine::Tc,
-        OffloadEngine::Auto,
-    ]);
+    let engine = select(vec![OffloadEngine::None, OffloadEngine::Xdp, OffloadEngine::Tc, OffloadEngine::Auto]);
     let interfaces = prop::collection::btree_set(name(), 0..3);
-    let rest = (
-        proptest::option::of(license),
-        proptest::option::of(ports()),
-        any::<bool>(),
-        limits,
-    );
+    let rest = (proptest::option::of(license), proptest::option::of(ports()), any::<bool>(), limits);
     (name(), levels, urls, any::<u32>(), engine, interfaces, rest).prop_map(
         |(name, loglevel, urls, user_quota, offload_engine, interfaces, rest)| Admin {
             name,
@@ -162,21 +146,10 @@ fn listener() -> impl Strategy<Value = Listener> {
         Just(ListenerAddress::Localhost),
         Just(ListenerAddress::NodePlaceholder)
     ];
-    let protocol = select(vec![
-        Protocol::TurnUdp,
-        Protocol::TurnTcp,
-        Protocol::TurnTls,
-        Protocol::TurnDtls,
-    ]);
-    let public = (
-        proptest::option::of(ip().prop_map(|ip| ip.to_string())),
-        proptest::option::of(1u16..),
-    );
-    let relay = (
-        proptest::option::of(any::<(u32, u32)>()),
-        proptest::option::of(any::<(u128, u128)>()),
-    )
-        .prop_map(|(v4, v6)| {
+    let protocol = select(vec![Protocol::TurnUdp, Protocol::TurnTcp, Protocol::TurnTls, Protocol::TurnDtls]);
+    let public = (proptest::option::of(ip().prop_map(|ip| ip.to_string())), proptest::option::of(1u16..));
+    let relay = (proptest::option::of(any::<(u32, u32)>()), proptest::option::of(any::<(u128, u128)>())).prop_map(
+        |(v4, v6)| {
             let v4 = v4.and_then(|(bind, told)| {
                 RelayAddress::new(std::net::IpAddr::V4(bind.into()), std::net::IpAddr::V4(told.into())).ok()
             });
@@ -184,32 +157,23 @@ fn listener() -> impl Strategy<Value = Listener> {
                 RelayAddress::new(std::net::IpAddr::V6(bind.into()), std::net::IpAddr::V6(told.into())).ok()
             });
             v4.into_iter().chain(v6).collect()
-        });
+        },
+    );
     let routes = prop::collection::btree_set(name(), 0..3);
-    (
-        name(),
-        address,
-        protocol,
-        1u16..,
-        public,
-        ("\\PC{1,20}", "\\PC{1,20}"),
-        routes,
-        relay,
+    (name(), address, protocol, 1u16.., public, ("\\PC{1,20}", "\\PC{1,20}"), routes, relay).prop_map(
+        |(name, address, protocol, port, public, (cert, key), routes, relay_addresses)| Listener {
+            name,
+            protocol,
+            address,
+            port,
+            public_address: public.0,
+            public_port: public.1,
+            cert: protocol.is_secure().then_some(cert),
+            key: protocol.is_secure().then_some(key.into()),
+            routes: routes.into_iter().collect(),
+            relay_addresses,
+        },
     )
-        .prop_map(
-            |(name, address, protocol, port, public, (cert, key), routes, relay_addresses)| Listener {
-                name,
-                protocol,
-                address,
-                port,
-                public_address: public.0,
-                public_port: public.1,
-                cert: protocol.is_secure().then_some(cert),
-                key: protocol.is_secure().then_some(key.into()),
-                routes: routes.into_iter().collect(),
-                relay_addresses,
-            },
-        )
 }
 
 fn cluster() -> impl Strategy<Value = Cluster> {
@@ -231,20 +195,9 @@ fn config() -> impl Strategy<Value = Config> {
     let clusters = prop::collection::vec(cluster(), 0..4);
     (admin(), auth(), listeners, clusters).prop_map(|(admin, auth, mut listeners, mut clusters)| {
         // Names are unique within a section.
-        listeners
-            .iter_mut()
-            .enumerate()
-            .for_each(|(at, listener)| listener.name = format!("{at}{}", listener.name));
-        clusters
-            .iter_mut()
-            .enumerate()
-            .for_each(|(at, cluster)| cluster.name = format!("{at}{}", cluster.name));
-        Config {
-            admin,
-            auth,
-            listeners,
-            clusters,
-        }
+        listeners.iter_mut().enumerate().for_each(|(at, listener)| listener.name = format!("{at}{}", listener.name));
+        clusters.iter_mut().enumerate().for_each(|(at, cluster)| cluster.name = format!("{at}{}", cluster.name));
+        Config { admin, auth, listeners, clusters }
     })
 }
 

@@ -11,135 +11,33 @@ fn uri(text: &str) -> Result<TurnUri, TurnUriError> {
 fn what_a_uri_says() {
     use Protocol::*;
     for (text, protocol, host, port, username, password) in [
-        (
-            "turn://u:p@127.0.0.1:3478",
-            TurnUdp,
-            "127.0.0.1",
-            3478,
-            Some("u"),
-            Some("p"),
-        ),
+        ("turn://u:p@127.0.0.1:3478", TurnUdp, "127.0.0.1", 3478, Some("u"), Some("p")),
         ("turn://u:p@127.0.0.1", TurnUdp, "127.0.0.1", 3478, Some("u"), Some("p")),
-        (
-            "turn://u:p@127.0.0.1/",
-            TurnUdp,
-            "127.0.0.1",
-            3478,
-            Some("u"),
-            Some("p"),
-        ),
-        (
-            "turn://u:p@1.2.3.4:5?transport=udp",
-            TurnUdp,
-            "1.2.3.4",
-            5,
-            Some("u"),
-            Some("p"),
-        ),
-        (
-            "turn://u:p@1.2.3.4?transport=tcp",
-            TurnTcp,
-            "1.2.3.4",
-            3478,
-            Some("u"),
-            Some("p"),
-        ),
-        (
-            "turn://u:p@1.2.3.4?transport=TLS",
-            TurnTls,
-            "1.2.3.4",
-            443,
-            Some("u"),
-            Some("p"),
-        ),
-        (
-            "turn://u:p@1.2.3.4?transport=dtls",
-            TurnDtls,
-            "1.2.3.4",
-            443,
-            Some("u"),
-            Some("p"),
-        ),
+        ("turn://u:p@127.0.0.1/", TurnUdp, "127.0.0.1", 3478, Some("u"), Some("p")),
+        ("turn://u:p@1.2.3.4:5?transport=udp", TurnUdp, "1.2.3.4", 5, Some("u"), Some("p")),
+        ("turn://u:p@1.2.3.4?transport=tcp", TurnTcp, "1.2.3.4", 3478, Some("u"), Some("p")),
+        ("turn://u:p@1.2.3.4?transport=TLS", TurnTls, "1.2.3.4", 443, Some("u"), Some("p")),
+        ("turn://u:p@1.2.3.4?transport=dtls", TurnDtls, "1.2.3.4", 443, Some("u"), Some("p")),
         ("turns://u:p@1.2.3.4", TurnTls, "1.2.3.4", 443, Some("u"), Some("p")),
-        (
-            "turns://u:p@1.2.3.4?transport=tcp",
-            TurnTls,
-            "1.2.3.4",
-            443,
-            Some("u"),
-            Some("p"),
-        ),
-        (
-            "turns://u:p@1.2.3.4:9?transport=udp",
-            TurnDtls,
-            "1.2.3.4",
-            9,
-            Some("u"),
-            Some("p"),
-        ),
-        (
-            "turns://u:p@1.2.3.4?transport=dtls",
-            TurnDtls,
-            "1.2.3.4",
-            443,
-            Some("u"),
-            Some("p"),
-        ),
+        ("turns://u:p@1.2.3.4?transport=tcp", TurnTls, "1.2.3.4", 443, Some("u"), Some("p")),
+        ("turns://u:p@1.2.3.4:9?transport=udp", TurnDtls, "1.2.3.4", 9, Some("u"), Some("p")),
+        ("turns://u:p@1.2.3.4?transport=dtls", TurnDtls, "1.2.3.4", 443, Some("u"), Some("p")),
         ("TURN://u:p@[::1]:7", TurnUdp, "::1", 7, Some("u"), Some("p")),
-        (
-            "turn://u:p@[2001:db8::1]",
-            TurnUdp,
-            "2001:db8::1",
-            3478,
-            Some("u"),
-            Some("p"),
-        ),
+        ("turn://u:p@[2001:db8::1]", TurnUdp, "2001:db8::1", 3478, Some("u"), Some("p")),
         ("turn://turn.example.org", TurnUdp, "turn.example.org", 3478, None, None),
-        (
-            "turn:turn.example.org:9?transport=tcp",
-            TurnTcp,
-            "turn.example.org",
-            9,
-            None,
-            None,
-        ),
+        ("turn:turn.example.org:9?transport=tcp", TurnTcp, "turn.example.org", 9, None, None),
         ("turn://u@h", TurnUdp, "h", 3478, Some("u"), None),
         ("turn://u:@h", TurnUdp, "h", 3478, Some("u"), Some("")),
         ("turn://:p@h", TurnUdp, "h", 3478, Some(""), Some("p")),
-        (
-            "turn://%3Au%40:p%25%2F%C3%A4@h",
-            TurnUdp,
-            "h",
-            3478,
-            Some(":u@"),
-            Some("p%/ä"),
-        ),
+        ("turn://%3Au%40:p%25%2F%C3%A4@h", TurnUdp, "h", 3478, Some(":u@"), Some("p%/ä")),
         ("turn://u:p:q@h", TurnUdp, "h", 3478, Some("u"), Some("p:q")),
-        (
-            "turn://u:p@ss?w/o#rd@h:1?transport=udp",
-            TurnUdp,
-            "h",
-            1,
-            Some("u"),
-            Some("p@ss?w/o#rd"),
-        ),
-        (
-            "turn://1700000000:u:p@h",
-            TurnUdp,
-            "h",
-            3478,
-            Some("1700000000"),
-            Some("u:p"),
-        ),
+        ("turn://u:p@ss?w/o#rd@h:1?transport=udp", TurnUdp, "h", 1, Some("u"), Some("p@ss?w/o#rd")),
+        ("turn://1700000000:u:p@h", TurnUdp, "h", 3478, Some("1700000000"), Some("u:p")),
         ("turn://u:p+q@h", TurnUdp, "h", 3478, Some("u"), Some("p+q")),
         ("turn://u:p@h?", TurnUdp, "h", 3478, Some("u"), Some("p")),
     ] {
         let read = uri(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert_eq!(
-            (read.protocol, read.host.as_str(), read.port),
-            (protocol, host, port),
-            "{text}"
-        );
+        assert_eq!((read.protocol, read.host.as_str(), read.port), (protocol, host, port), "{text}");
         assert_eq!(read.username.as_deref(), username, "{text}");
         assert_eq!(read.password.as_ref().map(Secret::reveal), password, "{text}");
     }
@@ -188,13 +86,7 @@ fn what_is_wrong_with_a_uri() {
 fn a_uri_makes_a_gateway() {
     let config = Config::from_uri(&uri("turn://alice:pa$$@192.0.2.1:5000?transport=tcp").unwrap()).unwrap();
     assert_eq!(config.admin, Admin::default());
-    assert_eq!(
-        config.auth,
-        Auth::new(Credentials::Static {
-            username: "alice".to_owned(),
-            password: "pa$$".into()
-        })
-    );
+    assert_eq!(config.auth, Auth::new(Credentials::Static { username: "alice".to_owned(), password: "pa$$".into() }));
     let [listener] = &config.listeners[..] else { panic!() };
     assert_eq!(
         (listener.name.as_str(), listener.protocol, listener.port),
@@ -229,10 +121,7 @@ fn a_gateway_needs_credentials_and_an_address() {
     let config = |text: &str| Config::from_uri(&uri(text).unwrap()).map(|_| ());
     assert_eq!(config("turn://127.0.0.1"), Err(TurnUriError::NoCredentials));
     assert_eq!(config("turn://u@127.0.0.1"), Err(TurnUriError::NoCredentials));
-    assert_eq!(
-        config("turn://u:p@turn.example.org"),
-        Err(TurnUriError::NoListenerAddress)
-    );
+    assert_eq!(config("turn://u:p@turn.example.org"), Err(TurnUriError::NoListenerAddress));
     assert_eq!(config("turns://u:p@localhost"), Ok(()));
 }
 

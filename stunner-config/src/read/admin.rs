@@ -24,11 +24,7 @@ pub(super) fn read(cx: &mut Context<'_>, field: Option<Field>) -> Admin {
         let given = (!text.value.is_empty()).then_some(text);
         admin.healthcheck_endpoint = given.and_then(|text| cx.read_text(text, url(HttpEndpoint::HEALTH_PORT)));
     }
-    let quota = cx.integer(
-        object.take("user_quota"),
-        "a quota",
-        i64::from(i32::MIN)..=u32::MAX.into(),
-    );
+    let quota = cx.integer(object.take("user_quota"), "a quota", i64::from(i32::MIN)..=u32::MAX.into());
     admin.user_quota = quota.and_then(|quota| u32::try_from(quota).ok()).unwrap_or(0);
     let engine = cx.one_of(object.take("offload_engine"), &OffloadEngine::ALL, OffloadEngine::name);
     admin.offload_engine = engine.unwrap_or_default();
@@ -72,15 +68,7 @@ fn limits(cx: &mut Context<'_>, field: Option<Field>) -> Limits {
 }
 
 fn port_range(text: &str) -> Result<PortRange, &'static str> {
-    let port = |digits: &str| {
-        digits
-            .bytes()
-            .all(|b| b.is_ascii_digit())
-            .then(|| digits.parse().ok())
-            .flatten()
-    };
-    let range = text
-        .split_once('-')
-        .and_then(|(first, last)| PortRange::new(port(first)?, port(last)?));
+    let port = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+    let range = text.split_once('-').and_then(|(first, last)| PortRange::new(port(first)?, port(last)?));
     range.ok_or("expected two ports of 1..65535 as in `49152-65535`, the lower one first")
 }

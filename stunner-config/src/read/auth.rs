@@ -29,9 +29,7 @@ pub(super) fn read(cx: &mut Context<'_>, field: Option<Field>) -> Auth {
         auth.realm = realm.value;
     }
     auth.nonce_key = nonce_key(cx, object.take("nonce_key"));
-    auth.nonce_lifetime = cx
-        .read_with(object.take("nonce_lifetime"), lifetime)
-        .unwrap_or(DEFAULT_NONCE_LIFETIME);
+    auth.nonce_lifetime = cx.read_with(object.take("nonce_lifetime"), lifetime).unwrap_or(DEFAULT_NONCE_LIFETIME);
     auth.strict_expiry = cx.boolean(object.take("strict_expiry")).unwrap_or(false);
     let on_removal = cx.one_of(object.take("on_removal"), &OnRemoval::ALL, OnRemoval::name);
     auth.on_removal = on_removal.unwrap_or_default();
@@ -51,15 +49,9 @@ fn type_of(cx: &mut Context<'_>, field: Option<Field>) -> Option<&'static str> {
         "ephemeral" if !cx.alpha => Some("ephemeral"),
         "none" if !cx.alpha => Some("none"),
         other => {
-            let expected = if cx.alpha {
-                "plaintext, longterm"
-            } else {
-                "static, ephemeral, none (or plaintext, longterm)"
-            };
-            cx.problem(
-                text.path,
-                format!("{other:?} is unknown, expected one of {expected}, in lower case"),
-            );
+            let expected =
+                if cx.alpha { "plaintext, longterm" } else { "static, ephemeral, none (or plaintext, longterm)" };
+            cx.problem(text.path, format!("{other:?} is unknown, expected one of {expected}, in lower case"));
             None
         }
     }
@@ -74,35 +66,23 @@ fn credentials(cx: &mut Context<'_>, auth: &mut Object) -> Option<Credentials> {
     let mut map = cx.object(field);
     map.path = path;
     let more = auth.take("secrets");
-    let more: Vec<Secret> = cx
-        .list(more)
-        .into_iter()
-        .filter_map(|item| cx.secret(Some(item)))
-        .collect();
+    let more: Vec<Secret> = cx.list(more).into_iter().filter_map(|item| cx.secret(Some(item))).collect();
     match kind? {
         "static" => {
             let username = required(cx, &mut map, "username", "static")?;
             let password = required(cx, &mut map, "password", "static")?;
             if username.len() > MAX_USERNAME_BYTES {
-                let message = format!(
-                    "{} bytes are too long, expected at most {MAX_USERNAME_BYTES}",
-                    username.len()
-                );
+                let message = format!("{} bytes are too long, expected at most {MAX_USERNAME_BYTES}", username.len());
                 cx.problem(map.child("username"), message);
             }
-            Some(Credentials::Static {
-                username,
-                password: password.into(),
-            })
+            Some(Credentials::Static { username, password: password.into() })
         }
         "ephemeral" => {
             let first = match map.take("secret") {
                 None if !more.is_empty() => None,
                 field => Some(required_field(cx, field, &map, "secret", "ephemeral")?),
             };
-            Some(Credentials::Ephemeral {
-                secrets: first.map(Secret::from).into_iter().chain(more).collect(),
-            })
+            Some(Credentials::Ephemeral { secrets: first.map(Secret::from).into_iter().chain(more).collect() })
         }
         _ => Some(Credentials::None),
     }
@@ -130,34 +110,23 @@ fn required_field(cx: &mut Context<'_>, field: Option<Field>, map: &Object, name
 fn nonce_key(cx: &mut Context<'_>, field: Option<Field>) -> Option<Secret> {
     let key = cx.text(field)?;
     if key.value.len() < MIN_NONCE_KEY_BYTES {
-        cx.problem(
-            key.path,
-            format!("expected at least {MIN_NONCE_KEY_BYTES} characters that nobody can guess"),
-        );
+        cx.problem(key.path, format!("expected at least {MIN_NONCE_KEY_BYTES} characters that nobody can guess"));
         return None;
     }
     Some(key.value.into())
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = text
-        .find(|c: char| !c.is_ascii_digit())
-        .map_or((text, "s"), |at| text.split_at(at));
+    let (digits, unit) = text.find(|c: char| !c.is_ascii_digit()).map_or((text, "s"), |at| text.split_at(at));
     let factor: Option<u32> = match unit {
         "s" => Some(1),
         "m" => Some(60),
         "h" => Some(3600),
         _ => None,
     };
-    let seconds = digits
-        .parse::<u32>()
-        .ok()
-        .zip(factor)
-        .and_then(|(number, factor)| number.checked_mul(factor));
+    let seconds = digits.parse::<u32>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
     let seconds = seconds.filter(|seconds| (10..=DAY).contains(seconds));
     let expected =
         || format!("expected seconds, or a number with a unit as in `10m` or `1h`, from 10 to {DAY} seconds");
-    seconds
-        .map(|seconds| Duration::from_secs(seconds.into()))
-        .ok_or_else(expected)
+    seconds.map(|seconds| Duration::from_secs(seconds.into())).ok_or_else(expected)
 }

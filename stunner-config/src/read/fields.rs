@@ -46,47 +46,29 @@ impl Object {
         self.known.push(name);
         let at = self.fields.iter().position(|(field, _)| field == name)?;
         let (_, value) = self.fields.remove(at);
-        (value != Tree::Null).then(|| Field {
-            path: self.child(name),
-            value,
-        })
+        (value != Tree::Null).then(|| Field { path: self.child(name), value })
     }
 
     /// The path of a field.
     pub(super) fn child(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
-        }
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(options: &'a ParseOptions<'a>) -> Self {
-        Self {
-            options,
-            alpha: false,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-        }
+        Self { options, alpha: false, problems: Vec::new(), warnings: Vec::new() }
     }
 
     pub(super) fn problem(&mut self, path: String, message: impl Into<String>) {
         if self.problems.len() < MAX_FINDINGS {
-            self.problems.push(Problem {
-                path,
-                message: message.into(),
-            });
+            self.problems.push(Problem { path, message: message.into() });
         }
     }
 
     pub(super) fn warn(&mut self, path: String, message: impl Into<String>) {
         if self.warnings.len() < MAX_FINDINGS {
-            self.warnings.push(Problem {
-                path,
-                message: message.into(),
-            });
+            self.warnings.push(Problem { path, message: message.into() });
         }
     }
 
@@ -98,24 +80,14 @@ impl<'a> Context<'a> {
     /// An object; an absent one has no fields.
     pub(super) fn object(&mut self, field: Option<Field>) -> Object {
         let (path, fields) = match field {
-            Some(Field {
-                path,
-                value: Tree::Object(fields),
-            }) => (path, fields),
+            Some(Field { path, value: Tree::Object(fields) }) => (path, fields),
             Some(Field { path, value }) => {
-                self.problem(
-                    path.clone(),
-                    format!("{} is not an object, expected fields with names", value.kind()),
-                );
+                self.problem(path.clone(), format!("{} is not an object, expected fields with names", value.kind()));
                 (path, Vec::new())
             }
             None => (String::new(), Vec::new()),
         };
-        Object {
-            path,
-            fields,
-            known: Vec::new(),
-        }
+        Object { path, fields, known: Vec::new() }
     }
 
     /// Speaks about the fields of an object that nobody asked for.
@@ -135,14 +107,8 @@ impl<'a> Context<'a> {
     /// The items of a list; an absent one has none.
     pub(super) fn list(&mut self, field: Option<Field>) -> Vec<Field> {
         match field {
-            Some(Field {
-                path,
-                value: Tree::List(items),
-            }) => {
-                let item = |(at, value)| Field {
-                    path: format!("{path}[{at}]"),
-                    value,
-                };
+            Some(Field { path, value: Tree::List(items) }) => {
+                let item = |(at, value)| Field { path: format!("{path}[{at}]"), value };
                 items.into_iter().enumerate().map(item).collect()
             }
             Some(Field { path, value }) => {
@@ -163,10 +129,7 @@ impl<'a> Context<'a> {
         let mut unset = Vec::new();
         let value = expand(&raw, environment, |name| unset.push(name.to_owned())).into_owned();
         for name in unset {
-            self.warn(
-                path.clone(),
-                format!("the environment variable {name} is not set, and replaced by nothing"),
-            );
+            self.warn(path.clone(), format!("the environment variable {name} is not set, and replaced by nothing"));
         }
         Some(Text { path, value })
     }
@@ -206,15 +169,9 @@ impl<'a> Context<'a> {
     /// Replaces variables in a text that stands where another kind of value is wanted.
     fn scalar(&mut self, field: Option<Field>) -> Option<Field> {
         match field? {
-            Field {
-                path,
-                value: value @ Tree::Text(_),
-            } => {
+            Field { path, value: value @ Tree::Text(_) } => {
                 let text = self.text(Some(Field { path, value }))?;
-                Some(Field {
-                    path: text.path,
-                    value: Tree::Text(text.value),
-                })
+                Some(Field { path: text.path, value: Tree::Text(text.value) })
             }
             field => Some(field),
         }
@@ -233,15 +190,10 @@ impl<'a> Context<'a> {
             Tree::Text(digits) => digits.parse().ok(),
             _ => None,
         };
-        let good = number
-            .and_then(|number| T::try_from(number).ok())
-            .filter(|number| range.contains(number));
+        let good = number.and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number));
         if good.is_none() {
             let shown = value.shown();
-            self.problem(
-                path,
-                format!("{shown} is not {what}, expected {}..{}", range.start(), range.end()),
-            );
+            self.problem(path, format!("{shown} is not {what}, expected {}..{}", range.start(), range.end()));
         }
         good
     }
@@ -256,10 +208,7 @@ impl<'a> Context<'a> {
             _ => None,
         };
         if good.is_none() {
-            self.problem(
-                path,
-                format!("{} is not a switch, expected true or false", value.shown()),
-            );
+            self.problem(path, format!("{} is not a switch, expected true or false", value.shown()));
         }
         good
     }
@@ -302,16 +251,10 @@ impl<'a> Context<'a> {
         name: fn(T) -> &'static str,
     ) -> Option<T> {
         let text = self.text(field)?;
-        let good = all
-            .iter()
-            .copied()
-            .find(|value| name(*value).eq_ignore_ascii_case(&text.value));
+        let good = all.iter().copied().find(|value| name(*value).eq_ignore_ascii_case(&text.value));
         if good.is_none() {
             let names = all.iter().map(|value| name(*value)).collect::<Vec<_>>().join(", ");
-            self.problem(
-                text.path,
-                format!("{} is unknown, expected one of {names}", Tree::Text(text.value).shown()),
-            );
+            self.problem(text.path, format!("{} is unknown, expected one of {names}", Tree::Text(text.value).shown()));
         }
         good
     }

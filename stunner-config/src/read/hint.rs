@@ -6,17 +6,10 @@ pub(super) fn hint(name: &str, known: &[&'static str]) -> String {
         return ", ports of relayed addresses are set by `admin.relay_port_range`".to_owned();
     }
     let simple = |name: &str| -> Vec<u8> {
-        name.bytes()
-            .take(64)
-            .filter(u8::is_ascii_alphanumeric)
-            .map(|b| b.to_ascii_lowercase())
-            .collect()
+        name.bytes().take(64).filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase()).collect()
     };
     let asked = simple(name);
-    let near = known
-        .iter()
-        .map(|known| (distance(&asked, &simple(known)), *known))
-        .min();
+    let near = known.iter().map(|known| (distance(&asked, &simple(known)), *known)).min();
     match near {
         Some((distance, known)) if distance <= 2.max(known.len() / 4) && distance < known.len() => {
             format!(", did you mean `{known}`?")

@@ -28,19 +28,13 @@ impl<'a> ParseOptions<'a> {
     /// For a file, which somebody wrote: an unknown field is a mistake.
     #[must_use]
     pub fn file(environment: Environment<'a>) -> Self {
-        Self {
-            environment: Some(environment),
-            unknown_fields: UnknownFields::Refuse,
-        }
+        Self { environment: Some(environment), unknown_fields: UnknownFields::Refuse }
     }
 
     /// For a config discovery service, which may be newer than its reader.
     #[must_use]
     pub fn discovered(environment: Environment<'a>) -> Self {
-        Self {
-            environment: Some(environment),
-            unknown_fields: UnknownFields::Warn,
-        }
+        Self { environment: Some(environment), unknown_fields: UnknownFields::Warn }
     }
 }
 
@@ -73,16 +67,10 @@ pub fn parse(text: &str, options: &ParseOptions<'_>) -> Result<Parsed, ConfigErr
 fn document(tree: Tree, options: &ParseOptions<'_>) -> Result<Parsed, ConfigError> {
     if !matches!(tree, Tree::Object(_)) {
         let message = format!("{} is not a configuration, expected fields with names", tree.kind());
-        return Err(ConfigError::Fields(vec![Problem {
-            path: String::new(),
-            message,
-        }]));
+        return Err(ConfigError::Fields(vec![Problem { path: String::new(), message }]));
     }
     let mut cx = Context::new(options);
-    let mut root = cx.object(Some(Field {
-        path: String::new(),
-        value: tree,
-    }));
+    let mut root = cx.object(Some(Field { path: String::new(), value: tree }));
     let version = root.take("version");
     version_of(&mut cx, version);
     let admin = root.take("admin");
@@ -97,15 +85,7 @@ fn document(tree: Tree, options: &ParseOptions<'_>) -> Result<Parsed, ConfigErro
     if !cx.problems.is_empty() {
         return Err(ConfigError::Fields(cx.problems));
     }
-    Ok(Parsed {
-        config: Config {
-            admin,
-            auth,
-            listeners,
-            clusters,
-        },
-        warnings: cx.warnings,
-    })
+    Ok(Parsed { config: Config { admin, auth, listeners, clusters }, warnings: cx.warnings })
 }
 
 fn version_of(cx: &mut Context<'_>, field: Option<Field>) {
@@ -120,10 +100,7 @@ fn version_of(cx: &mut Context<'_>, field: Option<Field>) {
 
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let options = ParseOptions {
-            environment: None,
-            unknown_fields: UnknownFields::Warn,
-        };
+        let options = ParseOptions { environment: None, unknown_fields: UnknownFields::Warn };
         let parsed = document(Tree::deserialize(deserializer)?, &options);
         parsed.map(|parsed| parsed.config).map_err(serde::de::Error::custom)
     }

@@ -34,9 +34,7 @@ fn listener(cx: &mut Context<'_>, item: Field, names: &mut Names) -> Listener {
         listener.port = port;
     }
     listener.public_address = cx.read_with(object.take("public_address"), |text| public_address(text, variables));
-    listener.public_port = cx
-        .integer(object.take("public_port"), "a port", 0..=u16::MAX)
-        .filter(|port| *port != 0);
+    listener.public_port = cx.integer(object.take("public_port"), "a port", 0..=u16::MAX).filter(|port| *port != 0);
     listener.cert = pem(cx, &mut object, "cert", listener.protocol);
     listener.key = pem(cx, &mut object, "key", listener.protocol).map(Into::into);
     listener.routes = cx.names(object.take("routes"), "a cluster's name");
@@ -65,8 +63,7 @@ fn address(text: &str, variables: bool) -> Result<ListenerAddress, &'static str>
 fn public_address(text: &str, variables: bool) -> Result<String, &'static str> {
     let left = text == NODE_ADDRESS_PLACEHOLDER || variables && text.contains('$') && is_name(text);
     let good = left || text.parse::<IpAddr>().is_ok() || check_domain(text).is_ok();
-    good.then(|| text.to_owned())
-        .ok_or("expected an IPv4 or IPv6 address or a host name")
+    good.then(|| text.to_owned()).ok_or("expected an IPv4 or IPv6 address or a host name")
 }
 
 /// Text that stands in the document as the base64 of PEM. Neither certificate nor key is shown in a message.
@@ -83,16 +80,9 @@ fn pem(cx: &mut Context<'_>, object: &mut Object, name: &'static str, protocol: 
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
     let compact: String = text.value.split_ascii_whitespace().collect();
-    let decoded = decoder
-        .decode(compact)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = decoder.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     if decoded.is_none() {
-        let hint = if text.value.contains("-----BEGIN") {
-            ": this is PEM itself, encode it once more"
-        } else {
-            ""
-        };
+        let hint = if text.value.contains("-----BEGIN") { ": this is PEM itself, encode it once more" } else { "" };
         cx.problem(path, format!("expected the base64 of PEM text{hint}"));
     }
     decoded
@@ -126,12 +116,8 @@ pub(super) fn clusters(cx: &mut Context<'_>, field: Option<Field>) -> Vec<Cluste
 fn cluster(cx: &mut Context<'_>, item: Field, names: &mut Names) -> Cluster {
     let mut object = cx.object(Some(item));
     let name = names.read(cx, &mut object, "clusters");
-    let dns = cx.one_of(object.take("type"), &[false, true], |dns| {
-        if dns { "STRICT_DNS" } else { "STATIC" }
-    });
-    let protocol = cx
-        .one_of(object.take("protocol"), &ClusterProtocol::ALL, ClusterProtocol::name)
-        .unwrap_or_default();
+    let dns = cx.one_of(object.take("type"), &[false, true], |dns| if dns { "STRICT_DNS" } else { "STATIC" });
+    let protocol = cx.one_of(object.take("protocol"), &ClusterProtocol::ALL, ClusterProtocol::name).unwrap_or_default();
     let items = object.take("endpoints");
     let endpoints = if dns.unwrap_or(false) {
         let domain = |text: &str| check_domain(text).map(|()| text.to_ascii_lowercase());
@@ -140,11 +126,7 @@ fn cluster(cx: &mut Context<'_>, item: Field, names: &mut Names) -> Cluster {
         Endpoints::Static(sorted(cx, items, str::parse::<Endpoint>))
     };
     cx.finish(&object);
-    Cluster {
-        name,
-        endpoints,
-        protocol,
-    }
+    Cluster { name, endpoints, protocol }
 }
 
 fn sorted<T: Ord, E: Display>(
@@ -185,13 +167,7 @@ impl Names {
         if !is_name(&name.value) {
             cx.problem(path, not_a_name(&name.value, "a name"));
         } else if let Some(first) = self.0.get(&name.value) {
-            cx.problem(
-                path,
-                format!(
-                    "{:?} is the name of {section}[{first}] too, expected unique names",
-                    name.value
-                ),
-            );
+            cx.problem(path, format!("{:?} is the name of {section}[{first}] too, expected unique names", name.value));
         } else {
             self.0.insert(name.value.clone(), at);
         }
