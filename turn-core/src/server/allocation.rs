@@ -88,6 +88,9 @@ struct Channel {
     peer: AdmittedPeer,
 }
 
+/// Both of them.
+pub(super) const FAMILIES: [AddressFamily; 2] = [AddressFamily::V4, AddressFamily::V6];
+
 /// Where the relayed address of this family stands in an allocation.
 pub(super) const fn family_index(family: AddressFamily) -> usize {
     match family {
@@ -307,6 +310,19 @@ impl Allocation {
             down(channel.number, channel.peer.addr());
         }
         self.channels.retain(|channel| now < channel.expires + CHANNEL_COOL_DOWN);
+    }
+
+    /// Forgets the relayed address of this family and what belongs to it; calls `down` for each channel that relays no longer.
+    pub(super) fn forget_family(&mut self, family: AddressFamily, mut down: impl FnMut(u16, SocketAddr)) {
+        self.relays[family_index(family)] = None;
+        self.permissions.retain(|permission| family_of(permission.host) != family);
+        self.channels.retain(|channel| {
+            let stays = family_of(channel.peer.addr().ip()) != family;
+            if !stays && channel.up {
+                down(channel.number, channel.peer.addr());
+            }
+            stays
+        });
     }
 
     /// Asks the policy again about everything; calls `down` for each channel that is revoked. Returns how many entries were.

@@ -18,11 +18,11 @@ use hashbrown::HashMap;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use smallvec::SmallVec;
-use stun_codec::{Class, Fingerprint, Message, Method, PacketKind};
+use stun_codec::{AddressFamily, Class, Fingerprint, Message, Method, PacketKind};
 use turn_auth::{AuthError, Verified};
 
 use self::{
-    allocation::{Allocation, AllocationId},
+    allocation::{Allocation, AllocationId, FAMILIES, family_index},
     answer::{Asked, Done, Failure, reason_phrase, unknown_required},
     arena::Arena,
     limiter::AnswerLimiter,
@@ -452,6 +452,19 @@ impl Server {
         }
     }
 
+    /// Closes the relayed address of this family, while the allocation lives on with the other; its channels go down.
+    fn close_family(&mut self, id: AllocationId, family: AddressFamily) {
+        let Some(allocation) = self.allocations.get_mut(id.0, id.1) else { return };
+        let (client, relays) = (allocation.client, allocation.relays);
+        let effects = &mut self.effects;
+        allocation.forget_family(family, |channel, peer| {
+            effects.extend(binding(client, &relays, channel, peer).map(Effect::BindingDown));
+        });
+        if let Some(relay) = relays[family_index(family)] {
+            self.close_relay(relay.id);
+        }
+    }
+
     fn close_relay(&mut self, relay: RelayId) {
         if self.relays.remove(relay.index() as u32, relay.generation()).is_some() {
             self.effects.push_back(Effect::CloseRelay(relay));
@@ -484,9 +497,11 @@ impl Server {
         allocation.expire(now, |channel, peer| {
             effects.extend(binding(client, &relays, channel, peer).map(Effect::BindingDown));
         });
-        let over: SmallVec<[RelayId; 2]> =
-            allocation.relays.iter().flatten().filter(|relay| relay.expires <= now).map(|relay| relay.id).collect();
-        if over.len() == allocation.relays.iter().flatten().count() {
+        let over: SmallVec<[AddressFamily; 2]> = FAMILIES
+            .into_iter()
+            .filter(|f| relays[family_index(*f)].is_some_and(|relay| relay.expires <= now))
+            .collect();
+        if over.len() == relays.iter().flatten().count() {
             if allocation.is_live() {
                 self.end(id, now, EndReason::Expired);
             } else {
@@ -495,10 +510,9 @@ impl Server {
             }
             return;
         }
-        allocation.relays = relays.map(|relay| relay.filter(|relay| relay.expires > now));
         allocation.armed = Instant::NEVER;
-        for relay in over {
-            self.close_relay(relay);
+        for family in over {
+            self.close_family(id, family);
         }
         self.arm(id);
     }
@@ -553,6 +567,6 @@ fn binding(
     channel: u16,
     peer: core::net::SocketAddr,
 ) -> Option<Binding> {
-    let relay = relays[allocation::family_index(allocation::family_of(peer.ip()))]?;
+    let relay = relays[family_index(allocation::family_of(peer.ip()))]?;
     Some(Binding { client, channel, relay: relay.id, peer })
 }

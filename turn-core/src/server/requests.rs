@@ -3,13 +3,12 @@
 use core::time::Duration;
 use std::net::SocketAddr;
 
-use smallvec::SmallVec;
 use stun_codec::{AddressFamily, AttributeType};
 
 use super::{
     Request, Server,
     allocate::lifetime,
-    allocation::{AllocationId, Bound, Transport, family_index, family_of},
+    allocation::{AllocationId, Bound, FAMILIES, Transport, family_index, family_of},
     answer::{Done, Failure, Hosts},
     binding,
     recent::Outcome,
@@ -17,7 +16,7 @@ use super::{
 use crate::{
     action::{Effect, EndReason, Report},
     policy::{AdmittedPeer, Policy},
-    types::{Now, RelayId, canonical},
+    types::{Now, canonical},
 };
 
 /// RFC 8656 §12: the last channel number of the RFC's own range. RFC 5766's goes to 0x7FFF.
@@ -46,7 +45,7 @@ impl Server {
         }
         let seconds = lifetime(asked);
         let expires = now.mono + Duration::from_secs(seconds.into());
-        for f in [AddressFamily::V4, AddressFamily::V6].into_iter().filter(|f| concerned(*f)) {
+        for f in FAMILIES.into_iter().filter(|f| concerned(*f)) {
             if let Some(relay) = &mut allocation.relays[family_index(f)] {
                 relay.expires = expires;
             }
@@ -66,13 +65,8 @@ impl Server {
             self.end(id, now.mono, EndReason::Deleted);
             return;
         }
-        let given_up: SmallVec<[RelayId; 2]> = [AddressFamily::V4, AddressFamily::V6]
-            .into_iter()
-            .filter(|f| concerned(*f))
-            .filter_map(|f| allocation.relays[family_index(f)].take().map(|relay| relay.id))
-            .collect();
-        for relay in given_up {
-            self.close_relay(relay);
+        for family in FAMILIES.into_iter().filter(|f| concerned(*f)) {
+            self.close_family(id, family);
         }
     }
 
