@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use stun_codec::AddressFamily;
+use stun_codec::{AddressFamily, Method};
 use stunner_testkit::sim::{Behaviour, Link, RawKey, Setup, World, addr, alice};
 use turn_core::client::{ClientConfig, Event, Failure, Families, RelayRequest, Request, Transport};
 use turn_core::{DropReason, Limits};
@@ -442,6 +442,47 @@ fn a_route_may_admit_a_host_and_refuse_one_of_its_ports() {
     assert_eq!(world.peer_received(shut), []);
     assert_eq!(world.peer_received(open).len(), 1);
     assert_eq!(world.raw_payloads(raw), [b"z"]);
+}
+
+#[test]
+fn a_revoked_port_is_cut_though_its_host_stays_admitted() {
+    let (mut world, raw, relayed) = scripted();
+    let peer = world.add_peer(PEER, Behaviour::Record);
+    world.raw_permit(raw, &[addr(PEER).ip()]);
+    world.raw_send_indication(raw, addr(PEER), b"before");
+    moment(&mut world);
+    assert_eq!(world.peer_received(peer).len(), 1);
+    world.policy.refused_peers.insert(addr(PEER));
+    world.policy_changed();
+    moment(&mut world);
+    world.raw_send_indication(raw, addr(PEER), b"after");
+    world.peer_sends(peer, relayed, b"after");
+    moment(&mut world);
+    assert_eq!(world.peer_received(peer), []);
+    assert!(world.raw_payloads(raw).is_empty());
+}
+
+#[test]
+fn channels_of_a_family_that_is_given_up_or_expires_go_down() {
+    for expire in [false, true] {
+        let mut world = World::new(Setup::default());
+        let raw = world.add_raw(CLIENT, 0);
+        world.raw_allocate(raw, |w| {
+            w.additional_address_family(AddressFamily::V6);
+        });
+        world.run_for(secs(10));
+        assert_eq!(world.raw_bind(raw, 0x4000, addr(PEER)).code(), 200);
+        let (family, lifetime) = if expire { (AddressFamily::V6, 3600) } else { (AddressFamily::V4, 0) };
+        let reply = world.ask(raw, Method::Refresh, |w| {
+            w.requested_address_family(family).lifetime(lifetime);
+        });
+        assert_eq!(reply.code(), 200);
+        world.run_for(secs(591));
+        // The world would have panicked at a channel of a closed socket.
+        assert_eq!((world.sockets(), world.usage().channels), (usize::from(expire), 0));
+        world.run_for(secs(3600));
+        world.assert_empty();
+    }
 }
 
 #[test]

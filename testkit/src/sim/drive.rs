@@ -243,6 +243,17 @@ impl World {
         }
     }
 
+    /// The client's connection breaks.
+    pub fn raw_hangs_up(&mut self, key: RawKey) {
+        let connection = self.raws[key.0].stream.expect("a stream client");
+        self.hang_up_connection(connection);
+    }
+
+    /// Whether the client's connection is open.
+    pub fn raw_is_connected(&self, key: RawKey) -> bool {
+        self.raws[key.0].stream.is_some_and(|connection| self.connections[connection].is_open)
+    }
+
     /// One request and its answer, without credentials as long as there was no challenge. None after two seconds.
     pub fn try_ask(&mut self, key: RawKey, method: Method, fill: impl FnOnce(&mut MessageWriter<'_>)) -> Option<Reply> {
         let request = self.raws[key.0].request(method, fill);

@@ -24,6 +24,7 @@ pub(super) struct Connection {
     /// On its way to another worker.
     in_mail: bool,
     pub(super) is_open: bool,
+    outer_is_gone: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,7 @@ impl World {
             pair: None,
             in_mail: false,
             is_open: true,
+            outer_is_gone: false,
         });
         self.connections.len() - 1
     }
@@ -92,13 +94,12 @@ impl World {
     }
 
     pub(super) fn segment_arrived(&mut self, connection: usize, to_server: bool, bytes: &[u8]) {
-        if !self.connections[connection].is_open {
-            return;
-        }
-        if to_server {
+        // A close by the server comes behind what it wrote; what the host writes meanwhile is lost.
+        let Connection { is_open, outer_is_gone, .. } = self.connections[connection];
+        if to_server && is_open {
             self.connections[connection].at_server.extend_from_slice(bytes);
             self.read_at_server(connection);
-        } else {
+        } else if !to_server && !outer_is_gone {
             self.connections[connection].at_outer.extend_from_slice(bytes);
             self.read_at_outer(connection);
         }
@@ -198,6 +199,7 @@ impl World {
 
     /// The outer end closes, or the bytes make no sense: the server is told.
     pub(super) fn hang_up_connection(&mut self, connection: usize) {
+        self.connections[connection].outer_is_gone = true;
         if !std::mem::take(&mut self.connections[connection].is_open) {
             return;
         }
