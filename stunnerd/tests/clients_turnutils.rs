@@ -44,6 +44,9 @@ impl Summary {
 
 /// One run of the client against a server and a peer of its own.
 struct Run {
+    /// Where the client reaches the server.
+    server: IpAddr,
+    /// Where the relay reaches the peer.
     ip: IpAddr,
     clients: u64,
     messages: u64,
@@ -52,7 +55,7 @@ struct Run {
 
 impl Run {
     fn new(ip: IpAddr, flags: &'static [&'static str]) -> Self {
-        Self { ip, clients: 1, messages: 50, flags }
+        Self { server: ip, ip, clients: 1, messages: 50, flags }
     }
 
     fn command(&self, server: &Server, peer_port: u16, password: &str) -> Command {
@@ -64,13 +67,13 @@ impl Run {
         if self.ip.is_ipv6() {
             command.arg("-x");
         }
-        command.args(self.flags).arg(ip);
+        command.args(self.flags).arg(self.server.to_string());
         command
     }
 
     /// Runs it and expects every message of `sessions` sessions per client back.
     fn expect_no_loss(&self, sessions: u64) {
-        let mut server = Server::start(self.ip);
+        let mut server = Server::start(self.server);
         let peer_port = free_port(self.ip);
         let mut peer = Command::new("turnutils_peer");
         peer.args(["-L", &self.ip.to_string(), "-p", &peer_port.to_string()]);
@@ -111,6 +114,21 @@ fn indications_over_udp_ipv4() {
 fn indications_over_udp_ipv6() {
     if real_clients("indications_over_udp_ipv6", TOOLS) {
         Run::new(V6, &["-c", "-s"]).expect_no_loss(1);
+    }
+}
+
+#[test]
+fn a_client_over_ipv4_reaches_an_ipv6_peer() {
+    if real_clients("a_client_over_ipv4_reaches_an_ipv6_peer", TOOLS) {
+        Run { server: V4, ..Run::new(V6, &["-c"]) }.expect_no_loss(1);
+    }
+}
+
+/// Both relayed addresses in one Allocate; the client then sends through the one of its peer's family.
+#[test]
+fn dual_allocation() {
+    if real_clients("dual_allocation", TOOLS) {
+        Run::new(V4, &["-Z"]).expect_no_loss(1);
     }
 }
 

@@ -25,24 +25,17 @@ pub(crate) const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 /// Whether to run. A test that does not run says so, past the harness, which swallows what passing tests print.
 pub(crate) fn real_clients(test: &str, tools: &[&str]) -> bool {
-    let reason = if program().is_none() {
-        "this tree has no stunnerd binary yet".to_owned()
-    } else if env::var("STUNNER_REAL_CLIENTS").is_ok_and(|value| value == "1") {
+    if env::var("STUNNER_REAL_CLIENTS").is_ok_and(|value| value == "1") {
         for tool in tools {
             assert!(find_tool(tool).is_some(), "{tool} is not installed; `ci/test` installs what these tests need");
         }
         return true;
-    } else {
-        format!("it needs {}; STUNNER_REAL_CLIENTS=1 runs it", tools.join(" and "))
-    };
+    }
+    let tools = tools.join(" and ");
+    let line = format!("skipped {test}: it needs {tools}; STUNNER_REAL_CLIENTS=1 runs it\n");
     // In one write, since tests print at the same time.
-    let _ = std::io::stderr().write_all(format!("skipped {test}: {reason}\n").as_bytes());
+    let _ = std::io::stderr().write_all(line.as_bytes());
     false
-}
-
-fn program() -> Option<PathBuf> {
-    let built = option_env!("CARGO_BIN_EXE_stunnerd").map(PathBuf::from);
-    env::var_os("STUNNER_CLIENTS_SERVER").map(PathBuf::from).or(built)
 }
 
 pub(crate) fn find_tool(name: &str) -> Option<PathBuf> {
@@ -151,7 +144,8 @@ impl Drop for Server {
 impl Server {
     pub(crate) fn start(ip: IpAddr) -> Self {
         let address = SocketAddr::new(ip, free_port(ip));
-        let program = program().expect("checked by real_clients");
+        let built = || env!("CARGO_BIN_EXE_stunnerd").into();
+        let program = PathBuf::from(env::var_os("STUNNER_CLIENTS_SERVER").unwrap_or_else(built));
         let files = scratch().join(format!("server-{}-{}", std::process::id(), address.port()));
         fs::create_dir_all(&files).expect("the scratch folder is writable");
         let is_coturn = program.ends_with("turnserver");
