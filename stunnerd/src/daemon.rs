@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, bail};
 use tokio::{
     runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},
 };
@@ -46,6 +46,13 @@ pub fn worker_count(asked: usize) -> usize {
 /// # Errors
 /// What could not be opened, or which worker failed; the text says what to do.
 pub fn run(plan: &Plan, workers: usize) -> anyhow::Result<()> {
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().context("no runtime for the main thread")?;
+    // Watched before anything is open, so that a signal always finds an orderly end.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::watch().context("SIGTERM and SIGINT cannot be watched")?
+    };
     let descriptors = raise_descriptor_limit();
     let groups = open_listeners(plan, workers)?;
     let local =
@@ -55,14 +62,32 @@ pub fn run(plan: &Plan, workers: usize) -> anyhow::Result<()> {
     let (_configure, snapshot) = watch::channel(Arc::new(snapshot));
     let (stop, stopped) = watch::channel(false);
     let running = spawn_workers(plan, workers, groups, &snapshot, &stopped)?;
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("no runtime for the main thread")?;
-    let outcome = runtime.block_on(watch_over(&running));
+    let outcome = runtime.block_on(watch_over(&running, signals));
     // Workers that are gone do not listen any more, which is as good.
     let _ = stop.send(true);
     let summaries: Vec<Summary> = running.into_iter().filter_map(|worker| worker.thread.join().ok()?).collect();
     farewell(&summaries);
     outcome
+}
+
+/// The signals that end the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn watch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 struct Running {
@@ -158,21 +183,15 @@ fn start(seat: Seat, failure: Arc<Mutex<Option<String>>>) -> io::Result<thread::
 }
 
 /// Waits for a signal, or for a worker to fail: its share of five-tuples would be dead, so that the process must end.
-async fn watch_over(workers: &[Running]) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
+async fn watch_over(workers: &[Running], mut signals: Signals) -> anyhow::Result<()> {
     let mut tick = interval(Duration::from_secs(1));
     // A suspended machine must not look like stalled workers: only seconds in which this thread ran are counted.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen: Vec<(u64, u32)> = vec![(0, 0); workers.len()];
     loop {
         tokio::select! {
-            _ = terminate.recv() => {
-                info!(target: "stunnerd", "SIGTERM: ending");
-                return Ok(());
-            }
-            _ = interrupt.recv() => {
-                info!(target: "stunnerd", "SIGINT: ending");
+            name = signals.next() => {
+                info!(target: "stunnerd", "{name}: ending");
                 return Ok(());
             }
             _ = tick.tick() => {

@@ -88,9 +88,10 @@ const REVISIT_SLICE: u32 = 256;
 impl Server {
     /// A server without allocations.
     pub fn new(config: ServerConfig) -> Self {
+        let ServerConfig { worker, seed } = config;
         Self {
-            worker: config.worker,
-            rng: ChaCha12Rng::from_seed(config.seed),
+            worker,
+            rng: ChaCha12Rng::from_seed(seed),
             allocations: Arena::new(),
             by_client: HashMap::default(),
             relays: Arena::new(),
