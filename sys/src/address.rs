@@ -105,30 +105,18 @@ mod tests {
 
     #[test]
     fn both_families_survive_a_round_trip() {
-        assert_eq!(
-            round_trip("192.0.2.1:3478", Family::V4),
-            (16, "192.0.2.1:3478".parse().unwrap())
-        );
-        assert_eq!(
-            round_trip("[2001:db8::1]:65535", Family::V6),
-            (28, "[2001:db8::1]:65535".parse().unwrap())
-        );
+        assert_eq!(round_trip("192.0.2.1:3478", Family::V4), (16, "192.0.2.1:3478".parse().unwrap()));
+        assert_eq!(round_trip("[2001:db8::1]:65535", Family::V6), (28, "[2001:db8::1]:65535".parse().unwrap()));
     }
 
     #[test]
     fn scope_of_a_link_local_address_survives() {
-        assert_eq!(
-            round_trip("[fe80::1%7]:9", Family::V6).1,
-            "[fe80::1%7]:9".parse().unwrap()
-        );
+        assert_eq!(round_trip("[fe80::1%7]:9", Family::V6).1, "[fe80::1%7]:9".parse().unwrap());
     }
 
     #[test]
     fn ipv4_on_a_dual_stack_socket_is_mapped_and_read_back_as_ipv4() {
-        assert_eq!(
-            round_trip("192.0.2.1:3478", Family::V6),
-            (28, "192.0.2.1:3478".parse().unwrap())
-        );
+        assert_eq!(round_trip("192.0.2.1:3478", Family::V6), (28, "192.0.2.1:3478".parse().unwrap()));
     }
 
     #[test]

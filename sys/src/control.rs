@@ -28,16 +28,11 @@ impl<const N: usize> Control<N> {
 
     /// Walks the messages in the first `len` bytes.
     pub(crate) fn iter(&self, len: usize) -> Messages<'_> {
-        Messages {
-            rest: self.bytes.get(..len).unwrap_or(&[]),
-        }
+        Messages { rest: self.bytes.get(..len).unwrap_or(&[]) }
     }
 
     pub(crate) fn writer(&mut self) -> Writer<'_> {
-        Writer {
-            bytes: &mut self.bytes,
-            len: 0,
-        }
+        Writer { bytes: &mut self.bytes, len: 0 }
     }
 }
 
@@ -175,10 +170,7 @@ mod tests {
         assert_eq!(messages.len(), 3);
         assert_eq!(messages[0].destination(), Some("2001:db8::7".parse().unwrap()));
         assert_eq!(messages[1].octet(), Some(0xb9));
-        assert_eq!(
-            (messages[2].level, messages[2].data),
-            (libc::SOL_UDP, &1200u16.to_ne_bytes()[..])
-        );
+        assert_eq!((messages[2].level, messages[2].data), (libc::SOL_UDP, &1200u16.to_ne_bytes()[..]));
     }
 
     #[test]
@@ -187,10 +179,7 @@ mod tests {
         let mut writer = control.writer();
         writer.source("192.0.2.9".parse().unwrap(), true);
         let len = writer.len();
-        assert_eq!(
-            control.iter(len).next().unwrap().destination(),
-            Some("192.0.2.9".parse().unwrap())
-        );
+        assert_eq!(control.iter(len).next().unwrap().destination(), Some("192.0.2.9".parse().unwrap()));
     }
 
     #[test]

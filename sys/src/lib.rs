@@ -25,11 +25,7 @@
 #![allow(unsafe_code)]
 #![cfg(target_os = "linux")]
 // The kernel's types are of all widths and signs; the conversions are of small constants and of lengths it bounded.
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::unnecessary_cast
-)]
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::unnecessary_cast)]
 
 mod address;
 mod control;

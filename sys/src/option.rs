@@ -58,19 +58,11 @@ pub fn set_gro(fd: BorrowedFd<'_>) -> io::Result<()> {
 pub fn set_dont_fragment(fd: BorrowedFd<'_>, family: Family, on: bool) -> io::Result<()> {
     match family {
         Family::V4 => {
-            let mode = if on {
-                libc::IP_PMTUDISC_DO
-            } else {
-                libc::IP_PMTUDISC_DONT
-            };
+            let mode = if on { libc::IP_PMTUDISC_DO } else { libc::IP_PMTUDISC_DONT };
             set(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, mode)
         }
         Family::V6 => {
-            let mode = if on {
-                libc::IPV6_PMTUDISC_DO
-            } else {
-                libc::IPV6_PMTUDISC_DONT
-            };
+            let mode = if on { libc::IPV6_PMTUDISC_DO } else { libc::IPV6_PMTUDISC_DONT };
             set(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, mode)
         }
     }
@@ -91,21 +83,14 @@ pub fn set_buffers(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<BufferSizes> 
 /// The sizes that a socket's buffers have.
 pub fn buffers(fd: BorrowedFd<'_>) -> io::Result<BufferSizes> {
     let size = |name| get(fd, libc::SOL_SOCKET, name).map(|value| usize::try_from(value).unwrap_or(0));
-    Ok(BufferSizes {
-        receive: size(libc::SO_RCVBUF)?,
-        send: size(libc::SO_SNDBUF)?,
-    })
+    Ok(BufferSizes { receive: size(libc::SO_RCVBUF)?, send: size(libc::SO_SNDBUF)? })
 }
 
 fn set(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     let len = size_of::<i32>() as libc::socklen_t;
     // SAFETY: the pointer and the length describe `value`, which outlives the call; the kernel only reads it.
     let result = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), len) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn get(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
@@ -113,9 +98,5 @@ fn get(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
     let mut len = size_of::<i32>() as libc::socklen_t;
     // SAFETY: the pointers describe `value` and its length; the kernel writes at most `len` bytes to it.
     let result = unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut len) };
-    if result == 0 {
-        Ok(value)
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }

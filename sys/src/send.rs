@@ -118,10 +118,7 @@ impl SendQueue {
     /// Starts a batch of payloads that live for `'d`. What was pushed before and not flushed is forgotten.
     pub fn start<'d>(&mut self) -> Sends<'_, 'd> {
         self.clear();
-        Sends {
-            queue: self,
-            payloads: PhantomData,
-        }
+        Sends { queue: self, payloads: PhantomData }
     }
 
     /// Switches `UDP_SEGMENT` for runs on (the default) or off.
@@ -221,23 +218,14 @@ impl<'d> Sends<'_, 'd> {
             queue.begin(target, len, parts);
         }
         if !header.is_empty() {
-            queue.parts.push(Part::Header {
-                start: queue.headers.len() as u16,
-                len: header.len() as u16,
-            });
+            queue.parts.push(Part::Header { start: queue.headers.len() as u16, len: header.len() as u16 });
             queue.headers.extend_from_slice(header);
         }
         if has_payload {
-            queue.parts.push(Part::Bytes {
-                start: payload.as_ptr(),
-                len: payload.len() as u32,
-            });
+            queue.parts.push(Part::Bytes { start: payload.as_ptr(), len: payload.len() as u32 });
         }
         if pad > 0 {
-            queue.parts.push(Part::Bytes {
-                start: ZEROES.as_ptr(),
-                len: pad as u32,
-            });
+            queue.parts.push(Part::Bytes { start: ZEROES.as_ptr(), len: pad as u32 });
         }
         Ok(())
     }
@@ -254,9 +242,7 @@ impl<'d> Sends<'_, 'd> {
                 continue;
             }
             let number = queue.messages[first].target.socket;
-            let count = queue
-                .wire
-                .prepare(&mut queue.messages[first..], &queue.parts, &queue.headers, number);
+            let count = queue.wire.prepare(&mut queue.messages[first..], &queue.parts, &queue.headers, number);
             let Some(fd) = socket(number) else {
                 queue.stats.refused += queue.wire.datagrams(0, count);
                 continue;
@@ -302,10 +288,7 @@ fn send_group(wire: &mut Wire, stats: &mut SendStats, fd: BorrowedFd<'_>, count:
 
 /// The errors with which a kernel or device refuses to segment, among others.
 fn may_be_segmentation(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMSGSIZE | libc::EINVAL | libc::EIO | libc::EOPNOTSUPP)
-    )
+    matches!(error.raw_os_error(), Some(libc::EMSGSIZE | libc::EINVAL | libc::EIO | libc::EOPNOTSUPP))
 }
 
 /// Sends the datagrams of a run one by one.

@@ -29,13 +29,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    const EMPTY: Self = Self {
-        first_part: 0,
-        parts: 0,
-        segment: 0,
-        segments: 0,
-        plain_control: 0,
-    };
+    const EMPTY: Self = Self { first_part: 0, parts: 0, segment: 0, segments: 0, plain_control: 0 };
 }
 
 /// Arrays that are filled anew for every call; boxed, so that they are made once.
@@ -54,12 +48,7 @@ impl Wire {
             headers: [const { unsafe { mem::zeroed() } }; MESSAGES],
             names: [RawAddress::EMPTY; MESSAGES],
             controls: [Control::EMPTY; MESSAGES],
-            vectors: [const {
-                libc::iovec {
-                    iov_base: ptr::null_mut(),
-                    iov_len: 0,
-                }
-            }; PARTS],
+            vectors: [const { libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 } }; PARTS],
             prepared: [Prepared::EMPTY; MESSAGES],
         })
     }
@@ -85,10 +74,9 @@ impl Wire {
                         iov_base: headers[usize::from(start)..].as_ptr().cast_mut().cast(),
                         iov_len: usize::from(len),
                     },
-                    Part::Bytes { start, len } => libc::iovec {
-                        iov_base: start.cast_mut().cast(),
-                        iov_len: len as usize,
-                    },
+                    Part::Bytes { start, len } => {
+                        libc::iovec { iov_base: start.cast_mut().cast(), iov_len: len as usize }
+                    }
                 };
             }
             vectors += own.len();
@@ -123,10 +111,7 @@ impl Wire {
 
     /// Datagrams in prepared messages `from..to`.
     pub(crate) fn datagrams(&self, from: usize, to: usize) -> u64 {
-        self.prepared[from..to]
-            .iter()
-            .map(|prepared| u64::from(prepared.segments))
-            .sum()
+        self.prepared[from..to].iter().map(|prepared| u64::from(prepared.segments)).sum()
     }
 
     pub(crate) fn is_run(&self, at: usize) -> bool {
@@ -163,12 +148,7 @@ impl Wire {
 
     /// How many parts make up the datagram of a run that follows the first `done` parts; `None` at its end.
     pub(crate) fn next_of_run(&self, at: usize, done: usize) -> Option<usize> {
-        let Prepared {
-            first_part,
-            parts,
-            segment,
-            ..
-        } = self.prepared[at];
+        let Prepared { first_part, parts, segment, .. } = self.prepared[at];
         let first = usize::from(first_part);
         let rest = &self.vectors[first + done..first + usize::from(parts)];
         let mut bytes = 0;
@@ -224,11 +204,7 @@ impl Wire {
         header.msg_name = (&raw mut self.names[at]).cast();
         header.msg_iov = vectors;
         header.msg_iovlen = parts as _;
-        header.msg_control = if header.msg_controllen == 0 {
-            ptr::null_mut()
-        } else {
-            self.controls[at].as_mut_ptr()
-        };
+        header.msg_control = if header.msg_controllen == 0 { ptr::null_mut() } else { self.controls[at].as_mut_ptr() };
     }
 }
 

@@ -13,10 +13,11 @@ use super::sockets::{Ready, RelayKey, Sockets};
 const REPLY: usize = 1_500;
 /// Room for the replies of a batch: a full one of challenges needs less than 4 KiB.
 pub(super) const REPLIES: usize = 16 * REPLY;
-/// Datagrams (or trains) that one relayed socket gets to deliver before the next one has its turn.
-const RELAY_SHARE: usize = 4;
 /// A listener is not read with fewer free buffers than this: better a fresh batch than a small one.
-const LISTENER_SHARE: usize = BATCH / 2;
+const LISTENER_ROOM: usize = BATCH / 2;
+/// The same for a relayed socket, which mostly has one datagram; what it can deliver at once before the next socket has its turn is
+/// what fits the batch.
+const RELAY_ROOM: usize = BATCH / 4;
 /// Entries of an error queue that are read before other sockets have their turn.
 const ERROR_SHARE: usize = 16;
 
@@ -47,11 +48,11 @@ impl<'b, 'd> Batch<'b, 'd> {
     pub(super) fn run(&mut self, handler: &mut impl Handler) {
         for _ in 0..self.sockets.ready_len() {
             let Some(ready) = self.sockets.next_ready() else { break };
-            let share = match ready {
-                Ready::Listener(_) => LISTENER_SHARE,
-                Ready::Relay(_) => RELAY_SHARE,
+            let wanted = match ready {
+                Ready::Listener(_) => LISTENER_ROOM,
+                Ready::Relay(_) => RELAY_ROOM,
             };
-            if self.filling.room() < share {
+            if self.filling.room() < wanted {
                 self.sockets.not_drained(ready, true);
                 break;
             }
@@ -193,17 +194,17 @@ impl<'b, 'd> Batch<'b, 'd> {
         let Some(relay) = self.sockets.relay_at(index) else {
             return true;
         };
+        let (fd, room) = (relay.socket.as_fd(), self.filling.room());
         // A pending ICMP error is returned by the first call in place of data.
-        let fd = relay.socket.as_fd();
-        let received = self.filling.receive(fd, RELAY_SHARE).or_else(|_| {
+        let received = self.filling.receive(fd, room).or_else(|_| {
             self.stats.receive_errors += 1;
-            self.filling.receive(fd, RELAY_SHARE)
+            self.filling.receive(fd, room)
         });
         let Ok(received) = received else {
             self.stats.receive_errors += 1;
             return false;
         };
-        let drained = received.len() < RELAY_SHARE && !errors_left;
+        let drained = received.len() < room && !errors_left;
         for datagram in received {
             let Some(peer) = self.valid_source(&datagram) else {
                 continue;

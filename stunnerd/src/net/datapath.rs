@@ -9,8 +9,8 @@ use stunner_sys::{ReceiveArena, SendQueue, SendStats};
 use super::batch::{Batch, REPLIES};
 use super::sockets::{RelayKey, Sockets};
 
-/// Batches of up to 32 datagrams that one turn handles at most: under a millisecond, so that timers, mail and streams are not kept waiting.
-const BATCHES_PER_TURN: usize = 8;
+/// Batches of up to 16 datagrams that one turn handles at most: some milliseconds, so that timers, mail and streams are not kept waiting.
+const BATCHES_PER_TURN: usize = 64;
 /// The longest header that goes in front of a payload: that of a Data indication with an IPv6 peer.
 const HEADER: usize = 48;
 

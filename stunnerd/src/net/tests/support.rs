@@ -22,6 +22,11 @@ pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
+/// Containers often have no IPv6 at all; what needs it is left out there.
+pub(super) fn has_ipv6() -> bool {
+    UdpSocket::bind("[::1]:0").is_ok()
+}
+
 /// A plain socket whose reads give up after [`PATIENCE`].
 pub(super) fn socket(bind: &str) -> UdpSocket {
     let socket = UdpSocket::bind(bind).unwrap();
