@@ -4,7 +4,7 @@ use super::case;
 use crate::conformance::{Case, Site};
 use crate::ensure;
 use crate::harness::wire::{Draft, V4, V6, attr, method};
-use crate::harness::{Check, drafts};
+use crate::harness::{Check, Class, drafts};
 
 pub(super) const CASES: &[Case] = &[
     case!(refresh_without_lifetime_gives_the_default, Open, "RFC 8656 §8.2"),
@@ -18,6 +18,7 @@ pub(super) const CASES: &[Case] = &[
     case!(refresh_zero_stops_relaying, Open, "RFC 8656 §8.2"),
     case!(refresh_zero_frees_the_five_tuple, Open, "RFC 8656 §8.2"),
     case!(refresh_zero_forgets_permissions_and_channels, Open, "RFC 8656 §8.2"),
+    case!(refresh_zero_retransmitted_succeeds_again, Open, "RFC 8489 §6.3.1"),
     case!(refresh_family_of_the_allocation_is_fine, Open, "RFC 8656 §8.2"),
     case!(refresh_other_family_443, Open, "RFC 8656 §8.2"),
     case!(refresh_retransmitted_is_answered_again, Open, "RFC 8489 §6.3.1"),
@@ -107,6 +108,17 @@ fn refresh_zero_forgets_permissions_and_channels(site: &Site) -> Check {
     peer.expect_nothing()?;
     peer.send(relayed, b"old permission")?;
     client.expect_nothing()
+}
+
+fn refresh_zero_retransmitted_succeeds_again(site: &Site) -> Check {
+    let mut client = site.client()?;
+    client.allocate()?;
+    let request = client.signer()?.sign(drafts::refresh(0));
+    for _ in 0..2 {
+        let reply = client.exchange(&request)?;
+        ensure!(reply.class() == Class::Success, "got {reply}, not success");
+    }
+    Ok(())
 }
 
 fn refresh_family_of_the_allocation_is_fine(site: &Site) -> Check {

@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
     case!(send_carries_payloads_of_every_padding, Open, "RFC 8656 §11"),
     case!(send_carries_an_empty_payload, Open, "RFC 8656 §11.2"),
     case!(send_carries_1400_bytes, Open, "RFC 8656 §11.2"),
+    case!(relay_carries_datagrams_larger_than_a_packet, Open, "RFC 8656 §15"),
     case!(send_with_dont_fragment_is_relayed, Open, "RFC 8656 §14"),
     case!(send_without_peer_is_ignored, Open, "RFC 8656 §11.2"),
     case!(send_without_data_is_ignored, Open, "RFC 8656 §11.2"),
@@ -73,6 +74,15 @@ fn send_carries_an_empty_payload(site: &Site) -> Check {
 fn send_carries_1400_bytes(site: &Site) -> Check {
     let (mut client, peer, relayed) = ready(site)?;
     there_and_back(&mut client, &peer, relayed, &[0x5A; 1400])
+}
+
+fn relay_carries_datagrams_larger_than_a_packet(site: &Site) -> Check {
+    let (mut client, peer, relayed) = ready(site)?;
+    for length in [1501, 4000, 9000, 20_000, 60_000] {
+        there_and_back(&mut client, &peer, relayed, &vec![0xA5; length])
+            .map_err(|fault| Fault::Wrong(format!("{length} bytes: {fault}")))?;
+    }
+    Ok(())
 }
 
 fn send_with_dont_fragment_is_relayed(site: &Site) -> Check {

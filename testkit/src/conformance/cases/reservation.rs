@@ -13,6 +13,8 @@ pub(super) const CASES: &[Case] = &[
     case!(even_port_with_r_gives_a_token, Open, "RFC 8656 §7.2"),
     case!(even_port_malformed_400, Open, "RFC 8489 §6.3"),
     case!(token_is_redeemed_from_another_five_tuple, Open, "RFC 8656 §7.2"),
+    case!(token_is_redeemed_on_any_worker, Open, "architecture: mailbox"),
+    case!(token_of_another_user_508, Rest, "architecture: mailbox"),
     case!(token_redeemed_address_relays, Open, "RFC 8656 §7.2"),
     case!(token_is_redeemed_once, Open, "RFC 8656 §7.2"),
     case!(token_redemption_retransmitted_gets_the_same_answer, Open, "RFC 8656 §7.2"),
@@ -72,6 +74,29 @@ fn token_is_redeemed_from_another_five_tuple(site: &Site) -> Check {
     let next = second.allocate_by(&by_token(&token))?.address();
     ensure!(next.ip() == relayed.ip() && next.port() == relayed.port() + 1, "redeemed {next}, next to {relayed}");
     Ok(())
+}
+
+/// The kernel spreads five-tuples over a server's threads: of eight pairs some meet on different ones.
+fn token_is_redeemed_on_any_worker(site: &Site) -> Check {
+    for _ in 0..8 {
+        let (_first, relayed, token) = reserved(site)?;
+        let (mut client, peer) = (site.client()?, site.peer()?);
+        let next = client.allocate_by(&by_token(&token))?.address();
+        ensure!(next.port() == relayed.port() + 1, "redeemed {next}, next to {relayed}");
+        client.bind(0x4000, peer.address())?;
+        client.send(&drafts::channel_data(0x4000, b"moved"))?;
+        ensure!(peer.echo(b"moved")? == next, "the peer saw another address than {next}");
+        client.expect_channel(0x4000, b"moved")?;
+    }
+    Ok(())
+}
+
+fn token_of_another_user_508(site: &Site) -> Check {
+    let mut owner = site.client_as(site.user("token-owner", 3600)?)?;
+    let reply = owner.allocate_by(&even(true))?.reply;
+    let token = reply.get(attr::RESERVATION_TOKEN).unwrap_or_default().to_vec();
+    site.client_as(site.user("token-thief", 3600)?)?.refused(&by_token(&token), &[508])?;
+    site.client_as(site.user("token-owner", 3600)?)?.allocate_by(&by_token(&token)).map(drop)
 }
 
 fn token_redeemed_address_relays(site: &Site) -> Check {
