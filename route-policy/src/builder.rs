@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::endpoint::{Endpoint, PortRange};
 use crate::special::{self, Refusal};
-use crate::table::{Intervals, NONE, Node, OWN, RouteId, Rule, Table};
+use crate::table::{Intervals, NONE, Node, OWN, RouteId, Rule, Table, WideIntervals};
 
 /// Collects routes and the gateway's own sockets, and compiles them into a [`Table`].
 ///
@@ -103,8 +103,8 @@ impl TableBuilder {
         let (starts4, nodes4) = v4.compile(&mut pool);
         let (starts6, nodes6) = v6.compile(&mut pool);
         Table {
-            v4: Intervals::new(starts4.into_iter().map(|start| start as u32).collect(), nodes4.into()),
-            v6: Intervals::new(starts6.into(), nodes6.into()),
+            v4: Intervals::new(&starts4, nodes4.into()),
+            v6: WideIntervals::new(&starts6, nodes6.into()),
             nodes: pool.nodes.into(),
             rules: pool.rules.into(),
             routes: self.routes.as_slice().into(),

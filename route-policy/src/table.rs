@@ -1,6 +1,7 @@
 //! The compiled table.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ops::Range;
 
@@ -19,7 +20,7 @@ pub struct RouteId(pub u32);
 #[derive(Debug, Clone)]
 pub struct Table {
     pub(crate) v4: Intervals<u32>,
-    pub(crate) v6: Intervals<u128>,
+    pub(crate) v6: WideIntervals,
     pub(crate) nodes: Box<[Node]>,
     pub(crate) rules: Box<[Rule]>,
     /// By rank, of which 1 is the route that was added first.
@@ -166,26 +167,51 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// Disjoint intervals that cover the family's whole space: each reaches from its start to the next one's.
 #[derive(Debug, Clone)]
 pub(crate) struct Intervals<Bits> {
-    /// Every [`BLOCK`]th start. Searched first, since it stays in the first-level cache where the full list does not.
-    sample: Box<[Bits]>,
     starts: Box<[Bits]>,
     nodes: Box<[u32]>,
 }
 
-/// A block of IPv4 starts is one cache line, of IPv6 starts four.
-const BLOCK: usize = 16;
-
-impl<Bits: Copy + Ord> Intervals<Bits> {
-    pub(crate) fn new(starts: Box<[Bits]>, nodes: Box<[u32]>) -> Self {
-        Self { sample: starts.iter().step_by(BLOCK).copied().collect(), starts, nodes }
+impl Intervals<u32> {
+    pub(crate) fn new(starts: &[u128], nodes: Box<[u32]>) -> Self {
+        Self { starts: starts.iter().map(|start| *start as u32).collect(), nodes }
     }
 
     #[inline]
-    fn find(&self, address: Bits) -> u32 {
-        // The first interval starts at the family's lowest address, so there is one before each partition point.
-        let from = (self.sample.partition_point(|start| *start <= address) - 1) * BLOCK;
-        let block = &self.starts[from..self.starts.len().min(from + BLOCK)];
-        self.nodes[from + block.partition_point(|start| *start <= address) - 1]
+    fn find(&self, address: u32) -> u32 {
+        // The first interval starts at the family's lowest address, so there is one before the partition point.
+        self.nodes[self.starts.partition_point(|start| *start <= address) - 1]
+    }
+}
+
+/// The same for IPv6, whose starts are kept in halves: a search among the high ones, then one among the low ones that share it,
+/// costs half of what comparing 128 bits in each step does.
+#[derive(Debug, Clone)]
+pub(crate) struct WideIntervals {
+    /// The distinct high halves, each with the index of its first interval.
+    runs: Box<[(u64, u32)]>,
+    /// The low halves of all starts.
+    lows: Box<[u64]>,
+    nodes: Box<[u32]>,
+}
+
+impl WideIntervals {
+    pub(crate) fn new(starts: &[u128], nodes: Box<[u32]>) -> Self {
+        let high = |start: &u128| (start >> 64) as u64;
+        let mut runs: Vec<(u64, u32)> = starts.iter().zip(0..).map(|(start, at)| (high(start), at)).collect();
+        runs.dedup_by_key(|(high, _)| *high);
+        Self { runs: runs.into(), lows: starts.iter().map(|start| *start as u64).collect(), nodes }
+    }
+
+    #[inline]
+    fn find(&self, address: u128) -> u32 {
+        let (high, low) = ((address >> 64) as u64, address as u64);
+        // As above, there is a run before the partition point, and an interval before the end of any.
+        let behind = self.runs.partition_point(|(start, _)| *start <= high);
+        let (start, from) = self.runs[behind - 1];
+        let from = from as usize;
+        let to = self.runs.get(behind).map_or(self.lows.len(), |(_, next)| *next as usize);
+        let at = if start == high { from + self.lows[from..to].partition_point(|start| *start <= low) } else { to };
+        self.nodes[at - 1]
     }
 }
 

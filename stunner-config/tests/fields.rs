@@ -183,7 +183,10 @@ fn admin_numbers() {
         match limit.starts_with("allocations") {
             true => assert!(zero.is_ok()),
             false => {
-                assert_eq!(zero.unwrap_err(), format!("admin.limits.{limit}: 0 is not a limit, expected 1..4294967295"))
+                assert_eq!(
+                    zero.unwrap_err(),
+                    format!("admin.limits.{limit}: 0 is not a limit, expected 1..4294967295")
+                );
             }
         }
     }
