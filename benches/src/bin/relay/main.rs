@@ -11,6 +11,8 @@
 //! sudo target/release/relay --stunnerd old=/tmp/old/stunnerd --stunnerd new=target/release/stunnerd
 //! ```
 
+#![forbid(unsafe_code)]
+
 use clap::Parser as _;
 use std::process::ExitCode;
 
