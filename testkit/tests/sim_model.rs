@@ -549,8 +549,8 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn chaos(seed: u64, acts: &[Act]) {
-    let setup = Setup { seed, workers: 2, client_link: Link::bad(), peer_link: Link::bad(), ..Setup::default() };
+fn chaos(seed: u64, link: Link, acts: &[Act]) {
+    let setup = Setup { seed, workers: 2, client_link: link.clone(), peer_link: link, ..Setup::default() };
     let mut world = World::new(setup);
     world.opening.delay = Duration::from_millis(20);
     world.mail_delay = Duration::from_millis(30);
@@ -625,6 +625,13 @@ proptest! {
 
     #[test]
     fn whatever_clients_do_on_a_bad_network_nothing_is_left_of_it(seed: u64, acts in proptest::collection::vec(act(), 1..60)) {
-        chaos(seed, &acts);
+        chaos(seed, Link::bad(), &acts);
+    }
+
+    #[test]
+    fn nor_is_anybody_reached_who_was_not_asked_for_when_bytes_change_on_the_way(
+        seed: u64, acts in proptest::collection::vec(act(), 1..60)
+    ) {
+        chaos(seed, Link::hostile(), &acts);
     }
 }

@@ -222,6 +222,15 @@ impl World {
         std::mem::take(&mut self.peers[key.0].received)
     }
 
+    /// A peer's connections break, all of them.
+    pub fn peer_hangs_up(&mut self, key: PeerKey) {
+        for connection in 0..self.connections.len() {
+            if self.connections[connection].outer == Node::Peer(key.0) {
+                self.hang_up_connection(connection);
+            }
+        }
+    }
+
     /// A peer connects to a relayed address and writes; false if nobody listens there.
     pub fn peer_connects_and_writes(&mut self, key: PeerKey, relayed: SocketAddr, bytes: &[u8]) -> bool {
         let connection = self.peer_connects(key.0, relayed);

@@ -15,12 +15,20 @@ pub struct Link {
     pub loss: f64,
     /// Probability that a datagram arrives twice.
     pub duplication: f64,
+    /// Probability that one byte of a datagram is another one when it arrives.
+    pub corruption: f64,
 }
 
 impl Link {
     /// Ten milliseconds, and nothing goes wrong.
     pub const fn good() -> Self {
-        Self { latency: Duration::from_millis(10), jitter: Duration::ZERO, loss: 0.0, duplication: 0.0 }
+        Self {
+            latency: Duration::from_millis(10),
+            jitter: Duration::ZERO,
+            loss: 0.0,
+            duplication: 0.0,
+            corruption: 0.0,
+        }
     }
 
     /// Loses this share of the datagrams.
@@ -30,7 +38,26 @@ impl Link {
 
     /// Loses, delays, reorders and repeats.
     pub const fn bad() -> Self {
-        Self { latency: Duration::from_millis(10), jitter: Duration::from_millis(300), loss: 0.2, duplication: 0.3 }
+        Self {
+            latency: Duration::from_millis(10),
+            jitter: Duration::from_millis(300),
+            loss: 0.2,
+            duplication: 0.3,
+            corruption: 0.0,
+        }
+    }
+
+    /// Does all of that, and changes bytes.
+    pub const fn hostile() -> Self {
+        Self { corruption: 0.2, ..Self::bad() }
+    }
+
+    /// Changes a byte, or not.
+    pub(super) fn corrupt(&self, chance: &mut Chance, payload: &mut [u8]) {
+        if !payload.is_empty() && chance.happens(self.corruption) {
+            let at = chance.below(payload.len());
+            payload[at] ^= 1 << chance.below(8);
+        }
     }
 
     /// When the copies of a datagram arrive; none, one or two.

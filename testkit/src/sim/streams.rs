@@ -11,7 +11,7 @@ use super::world::{Event, LISTENER, Node, World};
 /// A connection between a host and the server.
 #[derive(Debug)]
 pub(super) struct Connection {
-    outer: Node,
+    pub(super) outer: Node,
     outer_addr: SocketAddr,
     /// The listener, or a relayed transport address.
     inner_addr: SocketAddr,
@@ -183,12 +183,15 @@ impl World {
     }
 
     pub(super) fn pair(&mut self, worker: usize, id: u32, client: StreamId, peer: StreamId) {
-        let both = [client, peer]
-            .map(|stream| self.connection_of(worker, stream).unwrap_or_else(|| panic!("{stream:?} is no open stream")));
-        let [client, peer] = both;
+        let both = [client, peer].map(|stream| self.connection_of(worker, stream));
+        let [Some(client), Some(peer)] = both else {
+            // One side broke while it was in the mail, or while the server decided.
+            both.into_iter().flatten().for_each(|connection| self.connections[connection].is_open = false);
+            return self.workers[worker].server.0.connection_ended(id);
+        };
         self.connections[client].pair = Some(Pair { other: peer, id });
         self.connections[peer].pair = Some(Pair { other: client, id });
-        both.into_iter().for_each(|connection| self.read_at_server(connection));
+        [client, peer].into_iter().for_each(|connection| self.read_at_server(connection));
     }
 
     pub(super) fn close_stream(&mut self, worker: usize, id: StreamId) {
@@ -205,6 +208,9 @@ impl World {
         }
         let worker = self.connections[connection].worker;
         let client = self.client_of(connection);
+        if self.connections[connection].in_mail {
+            return;
+        }
         let server = &mut self.workers[worker].server.0;
         match self.connections[connection].pair {
             Some(pair) => {

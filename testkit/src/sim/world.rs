@@ -248,9 +248,14 @@ impl World {
     /// Puts a datagram on its way.
     pub fn send(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8], dont_fragment: bool) {
         let link = if is_server(from) || is_server(to) { &self.client_link } else { &self.peer_link };
-        let arrivals: Vec<Duration> = link.arrivals(&mut self.chance).collect();
-        for delay in arrivals {
-            self.schedule(delay, Event::Datagram { from, to, payload: payload.to_vec(), dont_fragment });
+        let mut copies = Vec::new();
+        for delay in link.arrivals(&mut self.chance) {
+            let mut payload = payload.to_vec();
+            link.corrupt(&mut self.chance, &mut payload);
+            copies.push((delay, payload));
+        }
+        for (delay, payload) in copies {
+            self.schedule(delay, Event::Datagram { from, to, payload, dont_fragment });
         }
     }
 
