@@ -19,7 +19,7 @@ pub struct RouteId(pub u32);
 /// of endpoints however they overlap. A special range has no parent: endpoints that reach beyond it are not found inside.
 #[derive(Debug, Clone)]
 pub struct Table {
-    pub(crate) v4: Intervals<u32>,
+    pub(crate) v4: Intervals,
     pub(crate) v6: WideIntervals,
     pub(crate) nodes: Box<[Node]>,
     pub(crate) rules: Box<[Rule]>,
@@ -164,14 +164,14 @@ pub(crate) const OWN: u32 = 0;
 /// A rank that no route has, and the parent of a node that has none.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Disjoint intervals that cover the family's whole space: each reaches from its start to the next one's.
+/// Disjoint intervals that cover all of IPv4: each reaches from its start to the next one's.
 #[derive(Debug, Clone)]
-pub(crate) struct Intervals<Bits> {
-    starts: Box<[Bits]>,
+pub(crate) struct Intervals {
+    starts: Box<[u32]>,
     nodes: Box<[u32]>,
 }
 
-impl Intervals<u32> {
+impl Intervals {
     pub(crate) fn new(starts: &[u128], nodes: Box<[u32]>) -> Self {
         Self { starts: starts.iter().map(|start| *start as u32).collect(), nodes }
     }
@@ -184,7 +184,7 @@ impl Intervals<u32> {
 }
 
 /// The same for IPv6, whose starts are kept in halves: a search among the high ones, then one among the low ones that share it,
-/// costs half of what comparing 128 bits in each step does.
+/// costs less than comparing 128 bits in each step.
 #[derive(Debug, Clone)]
 pub(crate) struct WideIntervals {
     /// The distinct high halves, each with the index of its first interval.
