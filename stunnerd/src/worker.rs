@@ -15,7 +15,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use stun_codec::Icmp;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, mpsc::error::TrySendError, watch},
     time::{MissedTickBehavior, interval, sleep_until},
 };
 use tracing::{debug, info, warn};
@@ -235,9 +235,15 @@ impl Core {
 
     fn post(&mut self, to: WorkerId, parcel: Parcel) {
         // A token names its worker, and a client may make one up.
-        let sent = self.mailboxes.get(usize::from(to.0)).is_some_and(|mailbox| mailbox.try_send(parcel).is_ok());
-        if !sent {
-            self.drops.count("mail");
+        let undelivered = match self.mailboxes.get(usize::from(to.0)) {
+            Some(mailbox) => mailbox.try_send(parcel).err().map(TrySendError::into_inner),
+            None => Some(parcel),
+        };
+        let Some(Parcel { mail, .. }) = undelivered else { return };
+        self.drops.count("mail");
+        // No socket can come along: what waits for it is answered with 508.
+        if let Some(mail) = mail.returned() {
+            self.server.handle_mail(self.now, mail, None);
         }
     }
 }

@@ -22,6 +22,19 @@ pub(crate) enum Letter {
     Bind(Box<BindByMail>),
 }
 
+impl Mail {
+    /// What the sender gets in place of an answer when the mail cannot be delivered: there is no such worker, which a client's
+    /// made-up token may name, or its mailbox is full. For the sender's own [`Server::handle_mail`](crate::Server::handle_mail);
+    /// `None` if the sender waits for nothing.
+    #[must_use]
+    pub fn returned(self) -> Option<Self> {
+        match self.0 {
+            Letter::Redeem { request, .. } => Some(Self(Letter::Redeemed { request, addr: None })),
+            Letter::Redeemed { .. } | Letter::Bind(_) => None,
+        }
+    }
+}
+
 impl fmt::Debug for Mail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Tokens are secrets while they live.
