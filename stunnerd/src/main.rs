@@ -1,4 +1,5 @@
 //! `stunnerd`: the command line, then the daemon's life.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
