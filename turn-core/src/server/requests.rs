@@ -10,7 +10,7 @@ use super::{
     allocate::lifetime,
     allocation::{AllocationId, Bound, FAMILIES, Transport, family_index, family_of},
     answer::{Done, Failure, Hosts},
-    binding,
+    lifecycle::binding,
     recent::Outcome,
 };
 use crate::{
