@@ -21,7 +21,7 @@ pub enum ErrorOrigin {
 /// One entry of an error queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueuedError {
-    /// Where the offending datagram was sent to.
+    /// Where the offending datagram was sent to. In a local error the port may be 0, for the kernel does not keep it.
     pub peer: SocketAddr,
     /// Who found the error.
     pub origin: ErrorOrigin,

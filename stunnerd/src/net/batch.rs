@@ -119,7 +119,7 @@ impl<'b, 'd> Batch<'b, 'd> {
                 self.replies = rest;
                 self.queue_to_client(source.listener, source.client, source.local, 0, (&[], reply, 0));
             }
-            FromClient::ToPeer(send) => self.queue_to_peer(&send, traffic_class),
+            FromClient::ToPeer(send) => self.queue_to_peer(&send, traffic_class, handler),
         }
     }
 
@@ -139,12 +139,12 @@ impl<'b, 'd> Batch<'b, 'd> {
                 let reply = &reply[..len.min(REPLY)];
                 self.sockets.send_to_client(source.listener, source.local, source.client, reply);
             }
-            FromClient::ToPeer(send) => self.queue_to_peer(&send, traffic_class),
+            FromClient::ToPeer(send) => self.queue_to_peer(&send, traffic_class, handler),
         }
     }
 
     /// Each relayed socket is sent from when the next one's turn comes, or at the end.
-    fn queue_to_peer(&mut self, send: &ToPeer<'d>, traffic_class: u8) {
+    fn queue_to_peer(&mut self, send: &ToPeer<'d>, traffic_class: u8, handler: &mut impl Handler) {
         let Some(relay) = self.sockets.relay(send.relay) else {
             self.stats.no_socket += 1;
             return;
@@ -157,7 +157,7 @@ impl<'b, 'd> Batch<'b, 'd> {
             traffic_class,
         };
         if send.dont_fragment {
-            return self.send_whole(send, &target);
+            return self.send_whole(send, &target, handler);
         }
         if self.to_peers.last_socket().is_some_and(|last| last != target.socket) {
             self.flush_peers();
@@ -170,7 +170,7 @@ impl<'b, 'd> Batch<'b, 'd> {
 
     /// Sends with "don't fragment", which is an option of the socket: set it for this one datagram alone.
     #[cold]
-    fn send_whole(&mut self, send: &ToPeer<'d>, target: &Target) {
+    fn send_whole(&mut self, send: &ToPeer<'d>, target: &Target, handler: &mut impl Handler) {
         self.flush_peers();
         let set = |sockets: &Sockets, on| {
             sockets.relay(send.relay).is_some_and(|relay| relay.socket.dont_fragment(on).is_ok())
@@ -182,6 +182,8 @@ impl<'b, 'd> Batch<'b, 'd> {
         let _ = self.to_peers.push(target, &[], send.payload, 0);
         self.flush_peers();
         set(self.sockets, false);
+        // An error that the host found itself does not name the port, so that it must be read while it is known.
+        self.read_errors(send.relay.index, send.relay, Some(send.peer), handler);
     }
 
     /// True: nothing is left to read.
@@ -190,7 +192,7 @@ impl<'b, 'd> Batch<'b, 'd> {
             return true;
         };
         let key = relay.key;
-        let errors_left = relay.errors && self.read_errors(index, key, handler);
+        let errors_left = relay.errors && self.read_errors(index, key, None, handler);
         let Some(relay) = self.sockets.relay_at(index) else {
             return true;
         };
@@ -226,9 +228,15 @@ impl<'b, 'd> Batch<'b, 'd> {
         drained
     }
 
-    /// Reads a relayed socket's error queue. True: there is more.
+    /// Reads a relayed socket's error queue, after a datagram to `whole` with "don't fragment" or at leisure. True: there is more.
     #[cold]
-    fn read_errors(&mut self, index: u32, key: RelayKey, handler: &mut impl Handler) -> bool {
+    fn read_errors(
+        &mut self,
+        index: u32,
+        key: RelayKey,
+        mut whole: Option<SocketAddr>,
+        handler: &mut impl Handler,
+    ) -> bool {
         for _ in 0..ERROR_SHARE {
             let Some(relay) = self.sockets.relay_at_mut(index) else {
                 return false;
@@ -237,14 +245,16 @@ impl<'b, 'd> Batch<'b, 'd> {
                 relay.errors = false;
                 return false;
             };
-            let (icmp_type, icmp_code) = match error.origin {
-                ErrorOrigin::Local if error.info == 0 => continue,
+            // The retry of a refused send leaves a second entry: one report is enough.
+            let whole = whole.take_if(|_| error.origin == ErrorOrigin::Local);
+            let (peer, icmp_type, icmp_code) = match (error.origin, whole) {
+                (ErrorOrigin::Icmp | ErrorOrigin::Icmp6, _) => (error.peer, error.icmp_type, error.icmp_code),
                 // "Fragmentation needed", and "packet too big".
-                ErrorOrigin::Local if error.peer.is_ipv4() => (3, 4),
-                ErrorOrigin::Local => (2, 0),
-                ErrorOrigin::Icmp | ErrorOrigin::Icmp6 => (error.icmp_type, error.icmp_code),
+                (ErrorOrigin::Local, Some(peer)) if peer.is_ipv4() => (peer, 3, 4),
+                (ErrorOrigin::Local, Some(peer)) => (peer, 2, 0),
+                (ErrorOrigin::Local, None) => continue,
             };
-            handler.on_icmp(key, error.peer, IcmpError { icmp_type, icmp_code, data: error.info });
+            handler.on_icmp(key, peer, IcmpError { icmp_type, icmp_code, data: error.info });
         }
         true
     }

@@ -2,6 +2,7 @@
 
 mod errors;
 mod listeners;
+mod paths;
 mod ports;
 mod relaying;
 mod support;
