@@ -1,18 +1,24 @@
 //! What README.md and docs/ show is what there is: configurations parse, commands print what stands below them, tables of keys, limits
 //! and flags are complete, links lead somewhere.
 
+mod daemon_support;
+
 use std::{
     collections::BTreeSet,
-    env, fs,
+    fs,
     io::{BufRead, BufReader},
     net::{Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
 
+use daemon_support::write_config;
 use stunner_config::{ParseOptions, parse};
 use turn_core::Limits;
 
@@ -313,13 +319,14 @@ impl Drop for Scratch {
 }
 
 fn scratch_file(text: &str) -> Scratch {
-    let name = format!("stunnerd-docs-{}-{}.yaml", std::process::id(), free_port());
-    let path = env::temp_dir().join(name);
-    fs::write(&path, text).expect("the folder for temporary files is writable");
-    Scratch(path)
+    Scratch(write_config(text))
 }
 
+/// A UDP port of loopback that nobody has, outside of the ranges that the kernel, relays and other tests take theirs from.
 fn free_port() -> String {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    socket.local_addr().expect("bound").port().to_string()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id() % 500 * 20;
+    let mut ports = (0..10_000).map(|_| 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000);
+    let free = ports.find(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, *port as u16)).is_ok());
+    free.expect("a free port").to_string()
 }
