@@ -8,6 +8,7 @@
 //! | [`stream`] | a stream falls into the same frames however it is split |
 //! | [`endpoint`] | an endpoint's text is canonical; the compiled table admits what a naive scan admits |
 //! | [`nonce`] | only a nonce that the server made, for this client and lately, lets anyone in |
+//! | [`operations`] | a TURN server under any sequence of calls relays what a naive model relays, and forgets what is over |
 //!
 //! `fuzz_targets` makes a libFuzzer binary of each (feature `libfuzzer`, `cargo +nightly fuzz run --features libfuzzer TARGET`);
 //! `tests/corpus.rs` replays `corpus/TARGET` and some pseudo-random inputs with plain `cargo test`.
@@ -27,6 +28,7 @@ mod input;
 mod message;
 mod naive;
 mod nonce;
+mod operations;
 mod roundtrip;
 mod stream;
 
@@ -34,6 +36,7 @@ pub use channel_data::channel_data;
 pub use endpoint::endpoint;
 pub use message::message;
 pub use nonce::nonce;
+pub use operations::operations;
 pub use roundtrip::roundtrip;
 pub use stream::stream;
 
@@ -46,6 +49,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("endpoint", endpoint),
     ("message", message),
     ("nonce", nonce),
+    ("operations", operations),
     ("roundtrip", roundtrip),
     ("stream", stream),
 ];
