@@ -231,6 +231,32 @@ fn an_allocation_relays_both_ways_until_it_is_deleted() {
 }
 
 #[test]
+fn two_families_are_opened_at_even_ports_and_each_hears_only_its_own_peers() {
+    let (mut world, _) = World::allocated();
+    world.code(Method::Refresh, |w| {
+        w.lifetime(0);
+    });
+    while world.server.poll_effect().is_some() {}
+    let pending = world.try_request(Method::Allocate, |w| {
+        w.requested_transport(17).additional_address_family(AddressFamily::V6).even_port(false);
+    });
+    assert_eq!(pending, None);
+    let mut relays = Vec::new();
+    for relayed in [RELAYED, "[2001:db8::1]:50000"] {
+        let Some(Effect::OpenRelay(open)) = world.server.poll_effect() else { panic!("no socket is asked for") };
+        assert!(open.even, "EVEN-PORT holds for each of two families (RFC 8656 §7.2)");
+        relays.push((open.relay, addr(relayed)));
+    }
+    for (relay, addr) in &relays {
+        world.server.relay_opened(world.now, *relay, Ok(Opened { addr: *addr, pair: None }));
+    }
+    assert_eq!(world.permit(PEER), 200);
+    assert!(world.peer_sends(relays[0].0, PEER, 5).is_ok());
+    assert_eq!(world.peer_sends(relays[1].0, PEER, 5), Err(DropReason::WrongFamily));
+    assert_eq!(world.peer_sends(relays[1].0, "[::ffff:198.51.100.9]:9000", 5), Err(DropReason::WrongFamily));
+}
+
+#[test]
 fn a_retransmitted_request_gets_the_same_answer() {
     let (mut world, _) = World::allocated();
     // The Allocate itself: the same transaction, the same bytes.

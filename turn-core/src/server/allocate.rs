@@ -37,7 +37,9 @@ enum Wanted {
         reserve: bool,
     },
     /// ADDITIONAL-ADDRESS-FAMILY: one of each (RFC 8656 §7.1).
-    Both,
+    Both {
+        even: bool,
+    },
     Reserved([u8; 8]),
 }
 
@@ -94,9 +96,9 @@ impl Server {
         self.by_client.insert(request.key, id);
         match wanted {
             Wanted::One { family, even, reserve } => self.open(id, now.mono, family, even, reserve),
-            Wanted::Both => {
-                self.open(id, now.mono, AddressFamily::V4, false, false);
-                self.open(id, now.mono, AddressFamily::V6, false, false);
+            Wanted::Both { even } => {
+                self.open(id, now.mono, AddressFamily::V4, even, false);
+                self.open(id, now.mono, AddressFamily::V6, even, false);
             }
             Wanted::Reserved(token) => return self.redeem(id, now.mono, token),
         }
@@ -301,7 +303,8 @@ fn wanted(message: &Message<'_>, relays: impl Fn(AddressFamily) -> bool) -> Resu
         let Ok(Some(AddressFamily::V6)) = message.additional_address_family() else {
             return Err(Failure::Code(400));
         };
-        return if requested || even == Some(true) { Err(Failure::Code(400)) } else { Ok(Wanted::Both) };
+        let single = requested || even == Some(true);
+        return if single { Err(Failure::Code(400)) } else { Ok(Wanted::Both { even: even.is_some() }) };
     }
     let family = if requested {
         // An unknown family is not malformed but unsupported.

@@ -114,7 +114,10 @@ impl Server {
         // A Data indication has room for 65,535 bytes less its own attributes; no UDP datagram is longer than 65,507.
         let short = u16::try_from(len).map_err(|_| DropReason::TooLong)?;
         let allocation = self.relaying(relay)?;
-        allocation.live_relay(family_of(peer.ip()), now)?;
+        // A socket that takes both families must not let a peer in under an address that its client was never told.
+        if allocation.live_relay(family_of(peer.ip()), now)? != relay {
+            return Err(DropReason::WrongFamily);
+        }
         let channel = allocation.peer_to_channel(policy, now, peer).transpose()?;
         if channel.is_none() {
             allocation.permitted(policy, now, peer)?;
