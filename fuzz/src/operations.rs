@@ -1,5 +1,6 @@
 //! Target `operations`: any sequence of calls to TURN servers, each call's outcome compared with a naive model's.
 
+mod allocate;
 mod model;
 mod packets;
 mod policy;
@@ -35,7 +36,7 @@ pub fn operations(data: &[u8]) {
         match operation {
             0 | 1 => world.channel_data(&mut input),
             2 | 3 => world.send_indication(&mut input),
-            4 | 5 => world.from_peer(&mut input),
+            4 | 5 => world.peer_sends(&mut input),
             6 => world.icmp(&mut input),
             7 => world.garbage(&mut input),
             8 => world.binding(&mut input),

@@ -32,7 +32,7 @@ impl World {
             let to = allocation.channel(number.get(), self.now)?;
             Some((allocation.relay_toward(to.ip(), self.now)?, to, self.policy.route(to)?))
         });
-        self.from_client(client, &datagram, Some(expected), &payload);
+        self.client_sends(client, &datagram, Some(expected), &payload);
     }
 
     pub(super) fn send_indication(&mut self, input: &mut Input<'_>) {
@@ -46,7 +46,7 @@ impl World {
         }
         let len = writer.finish().expect("room");
         let expected = self.send_expected(client, to);
-        self.from_client(client, &buf[..len], Some(expected), &payload);
+        self.client_sends(client, &buf[..len], Some(expected), &payload);
     }
 
     fn send_expected(&self, client: usize, to: SocketAddr) -> Option<Relayed> {
@@ -65,16 +65,16 @@ impl World {
             1 => naive::framed([0, 0x16], [4; 12], bytes),
             _ => naive::framed(input.array(), [4; 12], bytes),
         };
-        let expected = Message::parse(&datagram).ok().and_then(|message| {
-            self.send_expected(client, message.xor_peer_address().ok().flatten()?)
-        });
+        let expected = Message::parse(&datagram)
+            .ok()
+            .and_then(|message| self.send_expected(client, message.xor_peer_address().ok().flatten()?));
         let payload = Message::parse(&datagram).ok().and_then(|message| message.data().ok().flatten());
         let allowed = datagram.first().is_some_and(|first| *first < 0x40).then_some(expected).filter(Option::is_none);
-        self.from_client(client, &datagram, allowed, payload.unwrap_or_default());
+        self.client_sends(client, &datagram, allowed, payload.unwrap_or_default());
     }
 
     /// `expected` of `None` is "may pass or not", where the payload is known to be right if it does.
-    fn from_client(&mut self, client: usize, datagram: &[u8], expected: Option<Option<Relayed>>, payload: &[u8]) {
+    fn client_sends(&mut self, client: usize, datagram: &[u8], expected: Option<Option<Relayed>>, payload: &[u8]) {
         let id = self.client(client);
         let mut out = [0xAA; 1500];
         let now = self.clock();
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// A datagram of a peer arrives at a socket that is open, or was once.
-    pub(super) fn from_peer(&mut self, input: &mut Input<'_>) {
+    pub(super) fn peer_sends(&mut self, input: &mut Input<'_>) {
         let (at, from) = (input.u8(), peer(input.below(PEERS)));
         let lengths = [0, 1, 2, 3, 172, 1_200, 65_507, 70_000];
         let (len, mapped) = (input.pick(&lengths), input.flag());

@@ -7,9 +7,7 @@ use std::{
 
 use stun_codec::{AddressFamily, Message, MessageWriter};
 use turn_auth::{AuthError, Authenticator, Credential, Credentials, NonceKey, UserId, Verified};
-use turn_core::{
-    Admission, ClientId, Limit, Limits, ListenerId, Permit, Policy, Quotas, RouteId, UnixSeconds,
-};
+use turn_core::{Admission, ClientId, Limit, Limits, ListenerId, Permit, Policy, Quotas, RouteId, UnixSeconds};
 
 use crate::input::Input;
 

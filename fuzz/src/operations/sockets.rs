@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use stun_codec::{AddressFamily, Class, Message, Method};
-use turn_core::{ClientId, Instant, OpenError, Opened, RelayId};
+use turn_core::{ClientId, Instant, OpenError, OpenRelay, Opened, RelayId};
 
 use super::{
     model::{Connection, Relay, Reservation, Seconds, State, family},
@@ -53,7 +53,9 @@ impl World {
         self.servers[open.worker].relay_opened(now, relay, Ok(Opened { addr, pair }));
         self.drain(open.worker);
         if !awaited {
-            let left = self.sockets().find(|(worker, id, _)| *worker == open.worker && (*id == relay || Some(*id) == pair.map(|pair| pair.0)));
+            let left = self.sockets().find(|(worker, id, _)| {
+                *worker == open.worker && (*id == relay || Some(*id) == pair.map(|pair| pair.0))
+            });
             assert_eq!(left, None, "nobody waits for it");
             return;
         }
@@ -140,19 +142,33 @@ impl World {
         Some(self.reservations.swap_remove(at))
     }
 
-    /// Delivers a mail, in any order, or loses it.
+    /// Delivers a mail, in any order, or loses it, or gives it back.
     pub(super) fn deliver(&mut self, input: &mut Input<'_>) {
         if self.posted.is_empty() {
             return;
         }
         let at = input.below(self.posted.len());
         let posted = self.posted.swap_remove(at);
-        if input.u8() < 240 {
-            self.deliver_one(posted);
+        match input.u8() {
+            0..=223 => self.deliver_one(posted),
+            224..=239 => self.give_back(posted),
+            _ => (),
         }
     }
 
+    /// A mail that cannot be delivered is answered in place of who should have got it.
+    fn give_back(&mut self, posted: Posted) {
+        let Some(mail) = posted.mail.returned() else { return };
+        let Story::Redeem { client, serial, .. } = posted.story else { panic!("only a token waits for an answer") };
+        let story = Story::Redeemed { client, serial };
+        self.deliver_one(Posted { from: posted.to, to: posted.from, mail, socket: None, stream: None, story });
+    }
+
     pub(super) fn deliver_one(&mut self, posted: Posted) {
+        if posted.to >= self.servers.len() {
+            // A made-up token named a worker that there is not.
+            return self.give_back(posted);
+        }
         let (now, worker) = (self.clock(), posted.to);
         let stream = posted.stream.map(|_| self.new_stream(Stream::Data));
         let mut moved = None;
@@ -212,7 +228,9 @@ impl World {
 
     pub(super) fn answer_one_connect(&mut self, worker: usize, id: u32, success: bool) {
         let result = if success { Ok(self.new_stream(Stream::Peer)) } else { Err(()) };
-        let same = |known: &Connection| (known.worker, known.id) == (worker, id) && matches!(known.state, State::Connecting(_));
+        let same = |known: &Connection| {
+            (known.worker, known.id) == (worker, id) && matches!(known.state, State::Connecting(_))
+        };
         if let Some(at) = self.connections.iter().position(same) {
             let client = self.client(self.connections[at].client);
             if success {
@@ -255,7 +273,9 @@ impl World {
     /// A pair of streams is over.
     pub(super) fn connection_ended(&mut self, input: &mut Input<'_>) {
         let at = usize::from(input.u8());
-        let Some(Connection { worker, id, state: State::Paired { client, peer }, .. }) = self.connections.get(at).cloned() else {
+        let Some(Connection { worker, id, state: State::Paired { client, peer }, .. }) =
+            self.connections.get(at).cloned()
+        else {
             return;
         };
         self.connections.swap_remove(at);
@@ -376,5 +396,3 @@ impl World {
         self.check_empty();
     }
 }
-
-use turn_core::OpenRelay;

@@ -37,6 +37,7 @@ pub(super) struct Open {
 
 /// A mail on its way, with what travels along and what it is about.
 pub(super) struct Posted {
+    pub(super) from: usize,
     pub(super) to: usize,
     pub(super) mail: Mail,
     pub(super) socket: Option<SocketAddr>,
@@ -165,7 +166,7 @@ impl World {
                     assert_eq!(none, None);
                     let socket = socket.map(|relay| self.sockets.remove(&(worker, relay)).expect("a socket of ours"));
                     assert!(stream.is_none_or(|stream| self.streams.remove(&stream).is_some()));
-                    self.posted.push(Posted { to: to.0.into(), mail, socket, stream, story: self.story });
+                    self.posted.push(Posted { from: worker, to: to.0.into(), mail, socket, stream, story: self.story });
                 }
                 Effect::ConnectPeer { relay, connection, peer } => {
                     assert_eq!(self.policy.stream(peer.addr()), Some(peer.route()));
@@ -175,10 +176,13 @@ impl World {
                 Effect::PairStreams { connection, client, peer } => {
                     assert_eq!(self.streams.get(&client), Some(&Stream::Data));
                     assert_eq!(self.streams.get(&peer), Some(&Stream::Peer));
-                    let known = self.connections.iter_mut().find(|known| (known.worker, known.id) == (worker, connection));
+                    let known =
+                        self.connections.iter_mut().find(|known| (known.worker, known.id) == (worker, connection));
                     known.expect("a connection").state = State::Paired { client, peer };
                 }
-                Effect::CloseStream(stream) => assert!(self.streams.remove(&stream).is_some(), "{stream:?} is not open"),
+                Effect::CloseStream(stream) => {
+                    assert!(self.streams.remove(&stream).is_some(), "{stream:?} is not open");
+                }
                 Effect::BindingUp(binding) => self.on_binding_up(worker, binding),
                 Effect::BindingDown(binding) => {
                     let at = self.bindings.iter().position(|up| *up == (worker, binding));
@@ -190,8 +194,10 @@ impl World {
         }
     }
 
+    /// Sockets are asked for by the newest allocation only: no call makes two.
     fn on_open(&mut self, worker: usize, open: OpenRelay) {
-        let (client, serial) = self.allocations.iter().map(|(client, a)| (*client, a.serial)).max_by_key(|(_, s)| *s).expect("one that was asked for");
+        let newest = self.allocations.iter().map(|(client, allocation)| (*client, allocation.serial));
+        let (client, serial) = newest.max_by_key(|(_, serial)| *serial).expect("one that was asked for");
         self.opens.push(Open { worker, open, client, serial });
     }
 
@@ -205,7 +211,8 @@ impl World {
     }
 
     fn on_binding_up(&mut self, worker: usize, binding: Binding) {
-        let same = |up: &(usize, Binding)| up.0 == worker && up.1.client == binding.client && up.1.channel == binding.channel;
+        let same =
+            |up: &(usize, Binding)| up.0 == worker && up.1.client == binding.client && up.1.channel == binding.channel;
         assert!(!self.bindings.iter().any(same), "{binding:?} is up already");
         assert!(self.sockets.contains_key(&(worker, binding.relay)));
         assert!(self.policy.route(binding.peer).is_some());
@@ -253,7 +260,8 @@ impl World {
     /// The server's own indexes agree with each other and with the model.
     fn check_usage(&self, worker: usize) {
         let usage = self.servers[worker].usage();
-        let ours = || self.allocations.iter().filter(|(client, _)| *client % 2 == worker).map(|(_, allocation)| allocation);
+        let ours =
+            || self.allocations.iter().filter(|(client, _)| *client % 2 == worker).map(|(_, allocation)| allocation);
         assert_eq!((usage.allocations, usage.clients), (ours().count(), ours().count()));
         let reserved = self.reservations.iter().filter(|kept| kept.worker == worker).count();
         let awaited = self.opens.iter().filter(|open| {
@@ -272,7 +280,8 @@ impl World {
 
     /// Once timers have run: exactly the channels that relay are up.
     pub(super) fn check_bindings(&self) {
-        let mut up: Vec<_> = self.bindings.iter().map(|(worker, up)| (*worker, up.client.address(), up.channel)).collect();
+        let mut up: Vec<_> =
+            self.bindings.iter().map(|(worker, up)| (*worker, up.client.address(), up.channel)).collect();
         let of = |(client, allocation): (&usize, &Allocation)| {
             let (client, numbers) = (*client, allocation.channels_up(self.now));
             numbers.into_iter().map(move |number| (client, number)).collect::<Vec<_>>()
