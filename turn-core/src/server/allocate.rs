@@ -93,7 +93,7 @@ impl Server {
             permit,
         };
         let id = self.allocations.insert_with(|_, _| Allocation::new(start));
-        self.by_client.insert(request.key, id);
+        self.clients.insert(request.client, id);
         match wanted {
             Wanted::One { family, even, reserve } => self.open(id, now.mono, family, even, reserve),
             Wanted::Both { even } => {
@@ -222,7 +222,7 @@ impl Server {
             return;
         };
         let key = allocation.client.key();
-        self.by_client.remove(&key);
+        self.clients.remove(&allocation.client);
         self.recent.put(key, allocation.asked.transaction, Outcome::Failed(code));
         self.release_relays(id, &allocation);
     }

@@ -32,20 +32,24 @@ pub(super) enum Transport {
     Tcp,
 }
 
+/// The fields stand in the order of their use by a packet, so that relaying one reads few cache lines.
+#[repr(C)]
 pub(super) struct Allocation {
-    pub(super) client: ClientId,
+    /// In no order. One is kept inline: most browsers bind one.
+    channels: SmallVec<[Channel; 1]>,
+    /// How many answers to [`crate::Effect::OpenRelay`] (or to a redeemed token) are still to come. It relays when there are none.
+    pub(super) opening: u8,
     pub(super) transport: Transport,
-    pub(super) credential: Credential,
+    pub(super) traffic: Traffic,
     /// By [`family_index`]; at least one is there.
     pub(super) relays: [Option<Relay>; 2],
+    pub(super) client: ClientId,
     /// Sorted by host.
     permissions: Vec<Permission>,
-    /// In no order. One is kept inline: most browsers bind one, and looking it up then reads no other cache line.
-    channels: SmallVec<[Channel; 1]>,
+    pub(super) credential: Credential,
     /// The time of this allocation's entry in the timer heap that counts; others are stale.
     pub(super) armed: Instant,
     pub(super) created: Instant,
-    pub(super) traffic: Traffic,
     /// What the Allocate request asked, so that a retransmission gets the same answer.
     pub(super) asked: Asked,
     /// Seconds, as the Allocate answer says.
@@ -54,8 +58,6 @@ pub(super) struct Allocation {
     pub(super) token: Option<[u8; 8]>,
     /// ADDRESS-ERROR-CODE of the Allocate answer (RFC 8656 §7.2).
     pub(super) family_error: Option<(AddressFamily, u16)>,
-    /// How many answers to [`crate::Effect::OpenRelay`] (or to a redeemed token) are still to come. It relays when there are none.
-    pub(super) opening: u8,
     pub(super) _permit: Permit,
 }
 
@@ -63,9 +65,9 @@ pub(super) struct Allocation {
 #[derive(Clone, Copy)]
 pub(super) struct Relay {
     pub(super) id: RelayId,
+    pub(super) expires: Instant,
     /// None while it is being opened.
     pub(super) addr: Option<SocketAddr>,
-    pub(super) expires: Instant,
 }
 
 struct Permission {

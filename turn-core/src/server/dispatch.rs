@@ -90,7 +90,7 @@ impl Server {
         out: &'b mut [u8],
     ) -> ClientAction<'d, 'b> {
         let key = client.key();
-        let id = self.by_client.get(&key).copied();
+        let id = self.clients.get(client);
         let kept = id.and_then(|id| self.allocations.get(id.0, id.1)).map(|allocation| &allocation.credential);
         let verified = match policy.authenticate(message, client, now.unix, kept) {
             Ok(verified) => verified,
@@ -203,7 +203,7 @@ impl Server {
         }
         let salt = self.rng.next_u32().to_ne_bytes();
         let asked = Asked::by(message, None);
-        let id = self.by_client.get(&client.key());
+        let id = self.clients.get(client);
         let kept = id.and_then(|id| self.allocations.get(id.0, id.1)).map(|allocation| &allocation.credential);
         let written = asked.write(Class::Error, None, out, |w| {
             w.error_code(error.code(), "");

@@ -36,13 +36,13 @@ impl Server {
 
     /// Ends an allocation, as an administrator would.
     pub fn end_allocation(&mut self, client: &ClientId, now: Now) -> bool {
-        let found = self.by_client.get(&client.key()).copied();
+        let found = self.clients.get(client);
         found.is_some_and(|id| self.end(id, now.mono, EndReason::Ended))
     }
 
     /// Tells that a client's stream is gone; its allocation ends.
     pub fn stream_closed(&mut self, client: &ClientId, now: Now) {
-        if let Some(id) = self.by_client.get(&client.key()).copied() {
+        if let Some(id) = self.clients.get(client) {
             self.end(id, now.mono, EndReason::StreamClosed);
         }
     }
@@ -73,7 +73,7 @@ impl Server {
         let Some(allocation) = self.allocations.remove(id.0, id.1) else {
             return false;
         };
-        self.by_client.remove(&allocation.client.key());
+        self.clients.remove(&allocation.client);
         for (channel, peer) in allocation.channels_up() {
             let down = binding(allocation.client, &allocation.relays, channel, peer);
             self.effects.extend(down.map(Effect::BindingDown));

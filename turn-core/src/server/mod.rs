@@ -4,6 +4,7 @@ mod allocate;
 mod allocation;
 mod answer;
 mod arena;
+mod clients;
 mod dispatch;
 mod lifecycle;
 mod limiter;
@@ -16,7 +17,6 @@ mod timers;
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use stun_codec::PacketKind;
@@ -24,6 +24,7 @@ use stun_codec::PacketKind;
 use self::{
     allocation::{Allocation, AllocationId},
     arena::Arena,
+    clients::Clients,
     dispatch::Request,
     limiter::AnswerLimiter,
     mailbox::Reservations,
@@ -34,7 +35,7 @@ use self::{
 use crate::{
     action::{ClientAction, DropReason, Effect},
     policy::Policy,
-    types::{ClientId, ClientKey, Instant, Now, WorkerId},
+    types::{ClientId, Instant, Now, WorkerId},
 };
 
 pub(crate) use self::tcp::BindByMail;
@@ -59,9 +60,7 @@ pub struct Server {
     worker: WorkerId,
     rng: ChaCha12Rng,
     allocations: Arena<Allocation>,
-    /// Which allocation a client has. Looked up with keys that strangers choose, but written only after authentication; the hash is
-    /// seeded all the same, so that a user cannot choose five-tuples that collide.
-    by_client: HashMap<ClientKey, AllocationId, foldhash::fast::RandomState>,
+    clients: Clients,
     /// Whose each relayed address is.
     relays: Arena<RelayOwner>,
     reservations: Reservations,
@@ -90,7 +89,7 @@ impl Server {
             worker,
             rng: ChaCha12Rng::from_seed(seed),
             allocations: Arena::new(),
-            by_client: HashMap::default(),
+            clients: Clients::default(),
             relays: Arena::new(),
             reservations: Reservations::default(),
             connections: Connections::default(),
@@ -150,7 +149,7 @@ impl Server {
         let (permissions, channels) = entries.fold((0, 0), |sum, each| (sum.0 + each.0, sum.1 + each.1));
         Usage {
             allocations: self.allocations.len(),
-            clients: self.by_client.len(),
+            clients: self.clients.len(),
             relays: self.relays.len(),
             reservations: self.reservations.len(),
             connections: self.connections.len(),

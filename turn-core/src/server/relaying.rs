@@ -137,7 +137,7 @@ impl Server {
 
     #[inline]
     fn allocation_of(&mut self, client: &ClientId) -> Result<&mut Allocation, DropReason> {
-        let id = *self.by_client.get(&client.key()).ok_or(DropReason::NoAllocation)?;
+        let id = self.clients.get(client).ok_or(DropReason::NoAllocation)?;
         let allocation = self.allocations.get_mut(id.0, id.1);
         allocation.filter(|allocation| allocation.is_live()).ok_or(DropReason::NoAllocation)
     }
