@@ -178,7 +178,7 @@ pub struct Limits {
     pub channels: Option<u32>,
     /// TCP connections of one allocation (RFC 6062), at least 1.
     pub connections: Option<u32>,
-    /// Answers to requests that carry no valid credential, per second and source prefix, at least 1.
+    /// Answers to requests that carry no valid credential, per second, worker and source prefix, at least 1.
     pub unauthenticated_answers_per_second: Option<u32>,
 }
 

@@ -51,10 +51,13 @@ fn announce(plan: &Plan, snapshot: &Snapshot, number: usize, listener: &Listener
         ),
     }
     let id = ListenerId(number as u16);
+    let wildcard = group.local.ip().is_unspecified() && listener.address.ip().is_unspecified();
+    let configured = |family| listener.relay_addresses.iter().any(|address| AddressFamily::of(address.bind) == family);
+    let arrives = |family| wildcard && !configured(family) && (group.local.is_ipv6() || family == AddressFamily::V4);
     let describe = |family| match snapshot.relay_address(id, group.local.ip(), family) {
+        _ if arrives(family) => "the address each request arrives on".to_owned(),
         Some(address) if address.bind == address.advertised => address.bind.to_string(),
         Some(address) => format!("{} advertised as {}", address.bind, address.advertised),
-        None if group.local.ip().is_unspecified() => "the address each request arrives on".to_owned(),
         None => "none".to_owned(),
     };
     info!(

@@ -17,8 +17,8 @@ pub struct Args {
     #[arg(value_name = "TURN-URI", conflicts_with = "config")]
     pub uri: Option<String>,
 
-    /// Where the configuration comes from: file:///PATH or a plain path, YAML or JSON.
-    #[arg(short, long, value_name = "ORIGIN", env = "STUNNER_CONFIG_ORIGIN")]
+    /// Where the configuration comes from: file:///PATH or a plain path, YAML or JSON. Defaults to $STUNNER_CONFIG_ORIGIN.
+    #[arg(short, long, value_name = "ORIGIN")]
     pub config: Option<String>,
 
     /// Log levels, as a list of SCOPE:LEVEL; the scope "all" sets the rest. Wins over the configuration's `admin.loglevel`.
@@ -76,15 +76,16 @@ pub enum OriginError {
 }
 
 impl Args {
-    /// Where the configuration comes from.
+    /// Where the configuration comes from: the command line, else the environment's `STUNNER_CONFIG_ORIGIN`.
     ///
     /// # Errors
     /// What is wrong with the command line, and what to write instead.
-    pub fn origin(&self) -> Result<Origin, OriginError> {
+    pub fn origin(&self, env: impl Fn(&str) -> Option<String>) -> Result<Origin, OriginError> {
         if let Some(uri) = &self.uri {
             return Ok(Origin::Uri(uri.clone()));
         }
-        let origin = self.config.as_deref().filter(|origin| !origin.is_empty()).ok_or(OriginError::Missing)?;
+        let origin = self.config.clone().or_else(|| env("STUNNER_CONFIG_ORIGIN"));
+        let origin = origin.as_deref().filter(|origin| !origin.is_empty()).ok_or(OriginError::Missing)?;
         if let Some(path) = origin.strip_prefix("file://") {
             let absolute = path.starts_with('/') && path.len() > 1;
             return if absolute { Ok(Origin::File(path.into())) } else { Err(OriginError::BadFileUrl(origin.into())) };
@@ -124,18 +125,23 @@ mod tests {
     #[test]
     fn an_origin_is_a_uri_a_file_or_refused_with_what_to_do() {
         let file = |path: &str| Ok(Origin::File(path.into()));
-        assert_eq!(args(&["turn://a:b@h"]).origin(), Ok(Origin::Uri("turn://a:b@h".into())));
-        assert_eq!(args(&["-c", "file:///etc/s.yaml"]).origin(), file("/etc/s.yaml"));
-        assert_eq!(args(&["-c", "relative/s.yaml"]).origin(), file("relative/s.yaml"));
-        assert_eq!(args(&["-c", "./a:80"]).origin(), file("./a:80"));
+        assert_eq!(args(&["turn://a:b@h"]).origin(|_| None), Ok(Origin::Uri("turn://a:b@h".into())));
+        assert_eq!(args(&["-c", "file:///etc/s.yaml"]).origin(|_| None), file("/etc/s.yaml"));
+        assert_eq!(args(&["-c", "relative/s.yaml"]).origin(|_| None), file("relative/s.yaml"));
+        assert_eq!(args(&["-c", "./a:80"]).origin(|_| None), file("./a:80"));
         assert_eq!(
-            args(&["-c", "file://etc/s.yaml"]).origin(),
+            args(&["-c", "file://etc/s.yaml"]).origin(|_| None),
             Err(OriginError::BadFileUrl("file://etc/s.yaml".into()))
         );
         for unsupported in ["k8s", "cds:13478", ":13478", "http://cds", "wss://cds/api"] {
-            assert_eq!(args(&["-c", unsupported]).origin(), Err(OriginError::Unsupported(unsupported.into())));
+            assert_eq!(args(&["-c", unsupported]).origin(|_| None), Err(OriginError::Unsupported(unsupported.into())));
         }
-        assert_eq!(args(&["-c", ""]).origin(), Err(OriginError::Missing));
+        assert_eq!(args(&["-c", ""]).origin(|_| None), Err(OriginError::Missing));
+        assert_eq!(args(&[]).origin(|_| None), Err(OriginError::Missing));
+        let env = |name: &str| (name == "STUNNER_CONFIG_ORIGIN").then(|| "/e.yaml".to_owned());
+        assert_eq!(args(&[]).origin(env), file("/e.yaml"));
+        assert_eq!(args(&["-c", "/c.yaml"]).origin(env), file("/c.yaml"));
+        assert_eq!(args(&["turn://a:b@h"]).origin(env), Ok(Origin::Uri("turn://a:b@h".into())));
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn open_listeners(plan: &Plan, workers: usize) -> anyhow::Result<Vec<Option<List
 fn explain(failure: &ListenError) -> String {
     match failure {
         ListenError::InUse(address) => format!(
-            "UDP {address} is in use by another process. End that one (ss -ulnp 'sport = :{}' names it), or choose another port",
+            "UDP {address} is in use by another process or listener (ss -ulnp 'sport = :{}' names it). End that one, or choose another port",
             address.port()
         ),
         ListenError::Io(address, error) if error.kind() == io::ErrorKind::PermissionDenied => format!(
@@ -230,7 +230,7 @@ fn farewell(summaries: &[Summary]) {
         dropped.add(&summary.drops);
         open += summary.allocations;
     }
-    info!(target: "stunnerd", "ended with {open} allocations open; received {received} datagrams, dropped {dropped}");
+    info!(target: "stunnerd", "ended; allocations still open: {open}; datagrams received: {received}, dropped: {dropped}");
 }
 
 /// The addresses of the host's interfaces.

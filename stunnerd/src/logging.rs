@@ -20,13 +20,16 @@ pub enum Format {
     Json,
 }
 
-/// Levels by scope: `all:INFO,turn:DEBUG`. Scopes are the targets of log lines: `stunnerd`, `config`, `turn`, `relay`, `auth`.
+/// Levels by scope: `all:INFO,turn:DEBUG`. A level alone is that of `all`. Scopes are the targets of log lines: `stunnerd`,
+/// `config`, `turn`, `relay`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Levels(Vec<(String, LevelFilter)>);
 
 /// A list of levels that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no SCOPE:LEVEL; levels are DISABLE, ERROR, WARN, INFO, DEBUG and TRACE, as in all:INFO,turn:DEBUG")]
+#[error(
+    "{0:?} is no SCOPE:LEVEL and no level; levels are DISABLE, ERROR, WARN, INFO, DEBUG and TRACE, as in all:INFO,turn:DEBUG"
+)]
 pub struct BadLevels(String);
 
 impl Levels {
@@ -50,7 +53,7 @@ impl FromStr for Levels {
     fn from_str(text: &str) -> Result<Self, BadLevels> {
         let parse = |part: &str| {
             let bad = || BadLevels(part.to_owned());
-            let (scope, level) = part.trim().rsplit_once(':').ok_or_else(bad)?;
+            let (scope, level) = part.trim().rsplit_once(':').unwrap_or(("all", part.trim()));
             let level = match level.to_ascii_uppercase().as_str() {
                 "DISABLE" => LevelFilter::OFF,
                 "ERROR" => LevelFilter::ERROR,
@@ -60,7 +63,7 @@ impl FromStr for Levels {
                 "TRACE" => LevelFilter::TRACE,
                 _ => return Err(bad()),
             };
-            if scope.is_empty() { Err(bad()) } else { Ok((scope.to_owned(), level)) }
+            if scope.is_empty() { Err(bad()) } else { Ok((scope.to_ascii_lowercase(), level)) }
         };
         text.split(',').filter(|part| !part.trim().is_empty()).map(parse).collect::<Result<_, _>>().map(Self)
     }
@@ -103,11 +106,13 @@ mod tests {
         assert!(enabled(levels, "stunnerd", Level::WARN));
         assert!(!enabled("all:DISABLE", "stunnerd", Level::ERROR));
         assert!(enabled("turn:debug", "stunnerd", Level::INFO));
+        assert!(enabled("ALL:debug", "stunnerd", Level::DEBUG));
+        assert!(!enabled("error", "stunnerd", Level::INFO));
     }
 
     #[test]
     fn nonsense_is_refused_with_what_was_expected() {
-        for bad in ["INFO", "all:LOUD", ":INFO", "all:"] {
+        for bad in ["LOUD", "all:LOUD", ":INFO", "all:"] {
             let error = bad.parse::<Levels>().expect_err("nonsense").to_string();
             assert!(error.contains("as in all:INFO"), "{error}");
         }

@@ -32,15 +32,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
-    let (config, warnings) = load(&args.origin()?)?;
+    let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let origin = args.origin(env)?;
+    let (config, warnings) = load(&origin)?;
     start_logging(args, &config)?;
     let hostname =
         nix::unistd::gethostname().map_or_else(|_| "unknown".into(), |name| name.to_string_lossy().into_owned());
-    let id = args.id(|name| std::env::var(name).ok().filter(|value| !value.is_empty()), &hostname);
+    let id = args.id(env, &hostname);
     info!(target: "stunnerd", "stunnerd {} as {id:?}", env!("CARGO_PKG_VERSION"));
     let mut random = [0; 32];
     getrandom::fill(&mut random).context("the operating system gives no random numbers")?;
     let compiled = compile(&config, random);
+    if let (Origin::Uri(_), Some(why)) = (&origin, compiled.left_closed.first()) {
+        bail!("{why}. Use ?transport=udp");
+    }
     for line in warnings.iter().chain(&compiled.left_closed) {
         warn!(target: "config", "{line}");
     }

@@ -1,7 +1,7 @@
 //! What to run: the configuration document with everything resolved, before any socket is opened.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
     sync::Arc,
     time::Duration,
@@ -91,7 +91,7 @@ impl Plan {
                 table.endpoint(RouteId(route.id), *endpoint);
             }
         }
-        for socket in self.listeners.iter().map(|listener| listener.address) {
+        for socket in self.listeners.iter().flat_map(ListenerPlan::own_sockets) {
             table.own_socket(socket);
         }
         // Behind 1:1 NAT the host is also reached by the addresses that clients are told.
@@ -111,6 +111,19 @@ impl Plan {
 }
 
 impl ListenerPlan {
+    /// The sockets by which this listener itself is reached: what it binds, and what stands for that outside.
+    fn own_sockets(&self) -> impl Iterator<Item = SocketAddr> {
+        let (ip, port) = (self.address.ip(), self.address.port());
+        // An address that the host does not have is bound as the wildcard of its family.
+        let any = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let bound = (!is_local(ip)).then_some(SocketAddr::new(any, port));
+        let told = self.told().flat_map(move |ip| {
+            let public = self.public_port.filter(|public| *public != port);
+            [Some(port), public].into_iter().flatten().map(move |port| SocketAddr::new(ip, port))
+        });
+        std::iter::once(self.address).chain(bound).chain(told)
+    }
+
     fn told(&self) -> impl Iterator<Item = IpAddr> {
         let public = self.public.as_deref().and_then(|public| public.parse().ok());
         let advertised = self.relay_addresses.iter().map(|address| address.advertised);

@@ -7,7 +7,7 @@ use stun_codec::AddressFamily;
 /// An address to bind and the address that stands for it outside; they differ behind 1:1 NAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayAddress {
-    /// What the socket binds; never unspecified.
+    /// What the socket binds. Unspecified only in a listener's configuration, and never where a socket is opened.
     pub bind: IpAddr,
     /// What clients are told; never unspecified.
     pub advertised: IpAddr,
@@ -30,10 +30,15 @@ impl RelayAddresses {
     /// The relayed address of this family for a client whose request arrived on `local`; None is answered with 440.
     pub fn choose(&self, local: IpAddr, family: AddressFamily) -> Option<RelayAddress> {
         let fits = |ip: &IpAddr| AddressFamily::of(*ip) == family && !ip.is_unspecified();
-        if let Some(configured) = self.configured.iter().find(|address| fits(&address.bind)) {
-            return Some(*configured);
-        }
         let same = |ip: IpAddr| RelayAddress { bind: ip, advertised: ip };
+        if let Some(configured) = self.configured.iter().find(|address| AddressFamily::of(address.bind) == family) {
+            // An unspecified one says: bind what would be bound anyway, and advertise this.
+            let bind = match configured.bind.is_unspecified() {
+                false => Some(configured.bind),
+                true => Some(local).filter(fits).or_else(|| self.default_sources.iter().flatten().copied().find(fits)),
+            };
+            return bind.map(|bind| RelayAddress { bind, advertised: configured.advertised });
+        }
         if fits(&self.listener) {
             let bind = if self.listener_is_local { self.listener } else { local };
             return fits(&bind).then_some(RelayAddress { bind, advertised: self.listener });
@@ -128,6 +133,14 @@ mod tests {
         let rules = RelayAddresses { configured, ..rules("192.0.2.1", true) };
         assert_eq!(chosen(&rules, "192.0.2.1", V4), both("10.0.0.3", "198.51.100.3"));
         assert_eq!(chosen(&rules, "192.0.2.1", V6), both("2001:db8::2", "2001:db8::2"));
+    }
+
+    #[test]
+    fn an_unspecified_configured_address_advertises_for_whatever_is_bound() {
+        let configured = vec![RelayAddress { bind: ip("0.0.0.0"), advertised: ip("198.51.100.3") }];
+        let rules = RelayAddresses { configured, ..rules("0.0.0.0", true) };
+        assert_eq!(chosen(&rules, "10.0.0.7", V4), both("10.0.0.7", "198.51.100.3"));
+        assert_eq!(chosen(&rules, "2001:db8::7", V4), both("10.0.0.2", "198.51.100.3"));
     }
 
     #[test]

@@ -95,6 +95,7 @@ struct Core {
     mailboxes: Arc<[mpsc::Sender<Parcel>]>,
     drops: Drops,
     open_failures: Throttled,
+    refusals: Throttled,
 }
 
 /// Serves until the process ends.
@@ -117,6 +118,7 @@ pub async fn run(seat: Seat) -> io::Result<Summary> {
         mailboxes: Arc::clone(&shared.mailboxes),
         drops: Drops::default(),
         open_failures: Throttled::default(),
+        refusals: Throttled::default(),
     };
     Worker { datapath, core, mailbox, shared }.run().await
 }
@@ -200,6 +202,11 @@ impl Core {
                 Effect::Post { to, mail, sockets: ids, stream: _ } => {
                     let taken = ids.map(|id| id.and_then(|id| sockets.remove_relay(key(id))));
                     self.post(to, Parcel { mail, sockets: taken });
+                }
+                Effect::Report(Report::LimitReached { user, client, limit }) => {
+                    let (user, client, limit) = (user.as_str(), client.address(), limit.name());
+                    let line = format!("allocation of user {user:?} at {client} refused: limit {limit} is reached");
+                    self.refusals.warn(self.now, &line);
                 }
                 Effect::Report(report) => log(&report),
                 // No listener of this version has stream clients or TCP relays, and nothing mirrors bindings.
@@ -377,9 +384,6 @@ fn log(report: &Report) {
         // Normal with browsers, which ask for every candidate of the other side; so not a warning.
         Report::PeerRefused { user, client, peer, method } => {
             debug!(target: "turn", user = user.as_str(), client = %client.address(), %peer, ?method, "no route admits this peer");
-        }
-        Report::LimitReached { user, client, limit } => {
-            info!(target: "turn", user = user.as_str(), client = %client.address(), limit = limit.name(), "allocation refused");
         }
         Report::Revoked { user, client, entries } => {
             info!(target: "turn", user = user.as_str(), client = %client.address(), entries, "permissions and channels revoked");

@@ -32,6 +32,7 @@ fn bad_input_is_one_clear_line_and_exit_code_1() {
         (&["-c", "ws://cds:13478"], "file:///PATH"),
         (&["--log", "loud", "turn://user:s3cret@127.0.0.1"], "SCOPE:LEVEL"),
         (&["--no-such-option"], "--no-such-option"),
+        (&["turn://user:s3cret@127.0.0.1?transport=tcp"], "?transport=udp"),
     ] {
         let said = failure(args);
         assert!(said.contains(expected), "{args:?}: {said}");
@@ -56,7 +57,7 @@ fn a_port_in_use_is_found_although_so_reuseport_would_hide_it() {
     assert!(said.contains("no listener could be opened"), "{said}");
     let output = run(&[&format!("turn://user:pass@{address}")]);
     let log = String::from_utf8_lossy(&output.stdout);
-    assert!(log.contains("in use by another process") && log.contains("ss -ulnp"), "{log}");
+    assert!(log.contains("in use by another process or listener") && log.contains("ss -ulnp"), "{log}");
 }
 
 #[test]

@@ -150,6 +150,29 @@ fn special_addresses_and_the_gateways_own_socket_are_refused_on_every_verb_in_ev
 }
 
 #[test]
+fn behind_1_to_1_nat_the_gateways_own_socket_is_closed_at_every_address_it_has() {
+    let config = "version: v1\nauth: {type: static, credentials: {username: user, password: pass}}\n\
+        listeners: [{name: udp, protocol: TURN-UDP, address: 203.0.113.9, port: PORT, public_address: 198.51.100.7, routes: [all]}]\n\
+        clusters: [{name: all, endpoints: [127.0.0.0/8, 0.0.0.0/0]}]\n";
+    let mut daemon = Daemon::with_config(config);
+    // The host does not have the address, so that the wildcard is bound.
+    assert!(daemon.address().ip().is_unspecified());
+    let port = daemon.address().port();
+    let server = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+    let mut client = Client::new(Ipv4Addr::LOCALHOST.into(), server, account()).expect("a client");
+    let relayed = client.allocate().expect("an allocation").address();
+    assert_eq!(relayed.ip(), Ipv4Addr::new(203, 0, 113, 9));
+    for own in ["127.0.0.1", "127.3.4.5", "203.0.113.9", "198.51.100.7"] {
+        let peer = SocketAddr::new(own.parse().expect("an address"), port);
+        let bind = stunner_testkit::harness::drafts::channel_bind(0x4001, peer);
+        client.refused(&bind, &[403]).unwrap_or_else(|why| panic!("{peer}: {why}"));
+    }
+    client.bind(0x4000, SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port ^ 1)).expect("another port is routed");
+    drop(client);
+    daemon.end();
+}
+
+#[test]
 fn a_daemon_ends_within_seconds_of_a_signal() {
     let mut daemon = Daemon::start(&["turn://user:pass@127.0.0.1:PORT"]);
     let started = Instant::now();

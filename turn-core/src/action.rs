@@ -133,7 +133,7 @@ pub enum DropReason {
     TooLong,
     /// Unauthenticated answers to this source's prefix are used up for now.
     AnswerLimit,
-    /// The source port is one that only reflected traffic comes from (LESSONS: 0, 7, 19, 53, 123, 1900).
+    /// The source port is one that only reflected traffic comes from (0, 7, 19, 53, 123, 1900).
     ReflectionPort,
     /// A copy of a request that is still being worked on.
     Retransmission,
@@ -235,7 +235,7 @@ pub struct OpenRelay {
     pub local: IpAddr,
     /// The family to open.
     pub family: AddressFamily,
-    /// Whether the port must be even (RFC 8656 §18.6).
+    /// Whether the port must be even (RFC 8656 §18.7).
     pub even: bool,
     /// Also open the next higher port, known by this id, as a reservation.
     pub pair: Option<RelayId>,

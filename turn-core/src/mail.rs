@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use turn_auth::UserId;
 
 use crate::{
+    limits::Permit,
     server::BindByMail,
     types::{RelayId, WorkerId},
 };
@@ -16,8 +17,8 @@ pub struct Mail(pub(crate) Letter);
 pub(crate) enum Letter {
     /// "A client of mine redeems this token of yours."
     Redeem { from: WorkerId, request: RelayId, token: [u8; 8], user: UserId },
-    /// The answer; the socket travels with it where there is an address.
-    Redeemed { request: RelayId, addr: Option<SocketAddr> },
+    /// The answer: where there is an address, its socket and its place in the quotas travel along.
+    Redeemed { request: RelayId, grant: Option<(SocketAddr, Permit)> },
     /// "A stream here wants to be paired with a peer's connection of yours"; the stream travels with it.
     Bind(Box<BindByMail>),
 }
@@ -29,7 +30,7 @@ impl Mail {
     #[must_use]
     pub fn returned(self) -> Option<Self> {
         match self.0 {
-            Letter::Redeem { request, .. } => Some(Self(Letter::Redeemed { request, addr: None })),
+            Letter::Redeem { request, .. } => Some(Self(Letter::Redeemed { request, grant: None })),
             Letter::Redeemed { .. } | Letter::Bind(_) => None,
         }
     }

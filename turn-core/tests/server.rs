@@ -400,3 +400,52 @@ fn an_unauthenticated_answer_says_no_more_than_it_must() {
     use AttributeType as A;
     assert_eq!(types, [A::ERROR_CODE, A::REALM, A::NONCE, A::PASSWORD_ALGORITHMS]);
 }
+
+#[test]
+fn a_reservation_counts_as_an_allocation_until_it_is_redeemed_or_expires() {
+    let (mut world, _) = World::allocated();
+    assert_eq!(
+        world.code(Method::Refresh, |w| {
+            w.lifetime(0);
+        }),
+        200
+    );
+    while world.server.poll_effect().is_some() {}
+    assert_eq!(world.policy.quotas.total(), 0);
+    // EVEN-PORT with R needs two places.
+    world.policy.limits.allocations_per_user = 1;
+    let reserve = |w: &mut MessageWriter<'_>| {
+        w.requested_transport(17).even_port(true);
+    };
+    assert_eq!(world.code(Method::Allocate, reserve), 486);
+    assert!(world.policy.quotas.is_empty());
+    world.policy.limits.allocations_per_user = 2;
+    while world.server.poll_effect().is_some() {}
+    assert!(world.try_request(Method::Allocate, reserve).is_none());
+    let Some(Effect::OpenRelay(open)) = world.server.poll_effect() else { panic!("no socket is asked for") };
+    let pair = open.pair.expect("a reservation");
+    let opened = Opened { addr: addr("203.0.113.1:50000"), pair: Some((pair, addr("203.0.113.1:50001"))) };
+    world.server.relay_opened(world.now, open.relay, Ok(opened));
+    let Some(Effect::Transmit { bytes, .. }) = world.server.poll_effect() else { panic!("no late reply") };
+    let token = Message::parse(&bytes).expect("a reply").reservation_token().expect("well-formed").expect("there");
+    while world.server.poll_effect().is_some() {}
+    assert_eq!(world.policy.quotas.total(), 2);
+    // Another five-tuple redeems it although the quota is used up: its place is there.
+    let first = world.client;
+    let ClientId::Udp(five_tuple) = first else { panic!("a UDP client") };
+    world.client = ClientId::Udp(FiveTuple { client: addr("192.0.2.1:4001"), ..five_tuple });
+    assert!(
+        world
+            .try_request(Method::Allocate, |w| {
+                w.requested_transport(17).reservation_token(&token);
+            })
+            .is_none()
+    );
+    let Some(Effect::Transmit { bytes, .. }) = world.server.poll_effect() else { panic!("no late reply") };
+    let relayed = Message::parse(&bytes).expect("a reply").xor_relayed_address();
+    assert_eq!(relayed, Ok(Some(addr("203.0.113.1:50001"))));
+    assert_eq!((world.policy.quotas.total(), world.server.usage().reservations), (2, 0));
+    world.wait(3700);
+    assert!(world.policy.quotas.is_empty());
+    assert_eq!(world.server.usage().relays, 0);
+}

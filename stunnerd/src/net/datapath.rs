@@ -134,7 +134,7 @@ pub struct IcmpError {
     pub data: u32,
 }
 
-/// The DSCP of relayed datagrams (RFC 8656 §16). ECN is always copied.
+/// The DSCP of relayed datagrams (RFC 8656 §14). ECN is always copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dscp {
     /// That of the received datagram.

@@ -12,7 +12,7 @@ const WORDS: usize = (1 << 16) / WORD;
 /// The even ports of a word.
 const EVEN: u64 = 0x5555_5555_5555_5555;
 
-/// What kind of port a relayed transport address needs (RFC 8656 §18.8, EVEN-PORT).
+/// What kind of port a relayed transport address needs (RFC 8656 §18.7, EVEN-PORT).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortWish {
     /// Any port.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     action::{Effect, OpenError, OpenRelay, Opened, Report},
+    limits::Permit,
     policy::{Admission, Policy},
     types::{ClientId, Instant, Now, RelayId},
 };
@@ -75,12 +76,15 @@ impl Server {
             Admission::Refused => return Err(Failure::Code(508)),
             Admission::Redirected(server) => return Err(Failure::Alternate(server)),
         }
-        let user = verified.credential.user_id();
-        let permit = policy.reserve(user, request.client.address().ip()).map_err(|limit| {
-            let report = Report::LimitReached { user: user.clone(), client: *request.client, limit };
-            self.effects.push_back(Effect::Report(report));
-            Failure::Code(486)
-        })?;
+        // A reservation was counted when it was made, and its place comes with it.
+        let permit = match wanted {
+            Wanted::Reserved(_) => None,
+            _ => Some(self.reserve(policy, request, verified)?),
+        };
+        let pair_permit = match wanted {
+            Wanted::One { reserve: true, .. } => Some(self.reserve(policy, request, verified)?),
+            _ => None,
+        };
         let start = Start {
             client: *request.client,
             transport,
@@ -95,10 +99,10 @@ impl Server {
         let id = self.allocations.insert_with(|_, _| Allocation::new(start));
         self.clients.insert(request.client, id);
         match wanted {
-            Wanted::One { family, even, reserve } => self.open(id, now.mono, family, even, reserve),
+            Wanted::One { family, even, .. } => self.open(id, now.mono, family, even, pair_permit),
             Wanted::Both { even } => {
-                self.open(id, now.mono, AddressFamily::V4, even, false);
-                self.open(id, now.mono, AddressFamily::V6, even, false);
+                self.open(id, now.mono, AddressFamily::V4, even, None);
+                self.open(id, now.mono, AddressFamily::V6, even, None);
             }
             Wanted::Reserved(token) => return self.redeem(id, now.mono, token),
         }
@@ -145,6 +149,21 @@ impl Server {
         self.finish_opening(id, now.mono);
     }
 
+    /// Counts one more allocation of the user.
+    fn reserve<P: Policy>(
+        &mut self,
+        policy: &P,
+        request: &Request<'_>,
+        verified: &Verified,
+    ) -> Result<Permit, Failure> {
+        let user = verified.credential.user_id();
+        policy.reserve(user, request.client.address().ip()).map_err(|limit| {
+            let report = Report::LimitReached { user: user.clone(), client: *request.client, limit };
+            self.effects.push_back(Effect::Report(report));
+            Failure::Code(486)
+        })
+    }
+
     /// An allocation that is there already: the same transaction gets the same answer, another one 437.
     fn existing(&self, request: &Request<'_>) -> Option<Result<Done, Failure>> {
         let id = request.id?;
@@ -158,17 +177,18 @@ impl Server {
         })
     }
 
-    fn open(&mut self, id: AllocationId, now: Instant, family: AddressFamily, even: bool, reserve: bool) {
+    fn open(&mut self, id: AllocationId, now: Instant, family: AddressFamily, even: bool, pair_permit: Option<Permit>) {
         let relay = self.new_relay(RelayOwner::Allocation(id));
-        let pair = reserve.then(|| self.new_relay(RelayOwner::Reservation));
+        let pair = pair_permit.map(|permit| {
+            let pair = self.new_relay(RelayOwner::Reservation);
+            self.reservations.await_pair(id, pair, permit);
+            pair
+        });
         let Some(allocation) = self.allocations.get_mut(id.0, id.1) else {
             return;
         };
         allocation.relays[family_index(family)] = Some(Relay { id: relay, addr: None, expires: now + OPEN_TIMEOUT });
         allocation.opening += 1;
-        if let Some(pair) = pair {
-            self.reservations.await_pair(id, pair);
-        }
         let (listener, local) = (allocation.client.listener(), allocation.client.local().ip());
         let open = OpenRelay { relay, listener, local, family, even, pair };
         self.effects.push_back(match allocation.transport {
@@ -249,12 +269,13 @@ impl Server {
     }
 
     /// Gives an open socket to an allocation that waited for it.
-    pub(super) fn own(&mut self, id: AllocationId, now: Instant, relay: RelayId, addr: SocketAddr) {
+    pub(super) fn own(&mut self, id: AllocationId, now: Instant, relay: RelayId, (addr, permit): (SocketAddr, Permit)) {
         if let Some(owner) = self.relays.get_mut(relay.index() as u32, relay.generation()) {
             *owner = RelayOwner::Allocation(id);
         }
         if let Some(allocation) = self.allocations.get_mut(id.0, id.1) {
             allocation.opening = 0;
+            allocation.permit = Some(permit);
             allocation.relays = [None; 2];
             allocation.relays[family_index(family_of(addr.ip()))] =
                 Some(Relay { id: relay, addr: Some(addr), expires: now });

@@ -58,7 +58,8 @@ pub(super) struct Allocation {
     pub(super) token: Option<[u8; 8]>,
     /// ADDRESS-ERROR-CODE of the Allocate answer (RFC 8656 §7.2).
     pub(super) family_error: Option<(AddressFamily, u16)>,
-    pub(super) _permit: Permit,
+    /// Its place in the quotas. None while it waits for the reservation that brings one.
+    pub(super) permit: Option<Permit>,
 }
 
 /// A relayed transport address; RFC 8656 §5 gives each its own time-to-expiry.
@@ -118,7 +119,7 @@ pub(super) struct Start {
     pub(super) lifetime: u32,
     pub(super) opening: u8,
     pub(super) now: Instant,
-    pub(super) permit: Permit,
+    pub(super) permit: Option<Permit>,
 }
 
 /// The outcome of binding a channel (RFC 8656 §12).
@@ -148,7 +149,7 @@ impl Allocation {
             token: None,
             family_error: None,
             opening: start.opening,
-            _permit: start.permit,
+            permit: start.permit,
         }
     }
 

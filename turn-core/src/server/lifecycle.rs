@@ -5,7 +5,7 @@ use stun_codec::AddressFamily;
 
 use super::{
     RelayOwner, Server,
-    allocation::{self, Allocation, AllocationId, FAMILIES, family_index},
+    allocation::{self, Allocation, AllocationId, FAMILIES, Transport, family_index},
 };
 use crate::{
     action::{Binding, Effect, EndReason, Report},
@@ -51,16 +51,19 @@ impl Server {
         let Some(start) = self.revisit else { return };
         let end = start.saturating_add(REVISIT_SLICE);
         for index in start..end.min(self.allocations.positions() as u32) {
-            let Some((_, allocation)) = self.allocations.at_mut(index) else {
+            let Some((generation, allocation)) = self.allocations.at_mut(index) else {
                 continue;
             };
             let (client, relays) = (allocation.client, allocation.relays);
             let effects = &mut self.effects;
-            let revoked = allocation.revisit(policy, |channel, peer| {
+            let mut revoked = allocation.revisit(policy, |channel, peer| {
                 effects.extend(binding(client, &relays, channel, peer).map(Effect::BindingDown));
             });
+            let user = allocation.credential.user_id().clone();
+            if allocation.transport == Transport::Tcp {
+                revoked += self.revoke_connections(policy, (index, generation), client.listener());
+            }
             if revoked > 0 {
-                let user = allocation.credential.user_id().clone();
                 self.effects.push_back(Effect::Report(Report::Revoked { user, client, entries: revoked }));
             }
         }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     action::Effect,
+    limits::Permit,
     mail::{Letter, Mail},
     types::{Instant, Now, RelayId, StreamId, WorkerId},
 };
@@ -25,7 +26,7 @@ const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
 pub(super) struct Reservations {
     kept: VecDeque<Reservation>,
     /// Sockets that are being opened together with an allocation's own.
-    awaited: Vec<(AllocationId, RelayId)>,
+    awaited: Vec<(AllocationId, RelayId, Permit)>,
 }
 
 struct Reservation {
@@ -35,16 +36,19 @@ struct Reservation {
     relay: RelayId,
     addr: SocketAddr,
     expires: Instant,
+    /// A reservation counts as an allocation, and whoever redeems it takes its place over.
+    permit: Permit,
 }
 
 impl Reservations {
-    pub(super) fn await_pair(&mut self, id: AllocationId, pair: RelayId) {
-        self.awaited.push((id, pair));
+    pub(super) fn await_pair(&mut self, id: AllocationId, pair: RelayId, permit: Permit) {
+        self.awaited.push((id, pair, permit));
     }
 
-    fn take_awaited(&mut self, id: AllocationId) -> Option<RelayId> {
-        let at = self.awaited.iter().position(|(awaited, _)| *awaited == id)?;
-        Some(self.awaited.swap_remove(at).1)
+    fn take_awaited(&mut self, id: AllocationId) -> Option<(RelayId, Permit)> {
+        let at = self.awaited.iter().position(|(awaited, ..)| *awaited == id)?;
+        let (_, pair, permit) = self.awaited.swap_remove(at);
+        Some((pair, permit))
     }
 
     fn take(&mut self, token: &[u8; 8], user: &UserId) -> Option<Reservation> {
@@ -62,18 +66,20 @@ impl Reservations {
 }
 
 impl Server {
-    /// Takes a mail that another worker's server posted; `stream` is this worker's name for the stream that came along. What is returned are the ids under which the caller registers the sockets
-    /// that came along, in their order; a socket without one is to be closed.
+    /// Takes a mail that another worker's server posted; `stream` is this worker's name for the stream that came along. What is
+    /// returned are the ids under which the caller registers the sockets that came along, in their order; one without an id is to be
+    /// closed.
     pub fn handle_mail(&mut self, now: Now, mail: Mail, stream: Option<StreamId>) -> [Option<RelayId>; 2] {
         match mail.0 {
             Letter::Redeem { from, request, token, user } => {
                 let found = self.reservations.take(&token, &user);
-                let (addr, socket) = found.map_or((None, None), |kept| (Some(kept.addr), Some(kept.relay)));
+                let (grant, socket) =
+                    found.map_or((None, None), |kept| (Some((kept.addr, kept.permit)), Some(kept.relay)));
                 if let Some(relay) = socket {
                     // No CloseRelay: the socket moves out.
                     self.relays.remove(relay.index() as u32, relay.generation());
                 }
-                let mail = Mail(Letter::Redeemed { request, addr });
+                let mail = Mail(Letter::Redeemed { request, grant });
                 self.effects.push_back(Effect::Post { to: from, mail, sockets: [socket, None], stream: None });
                 [None; 2]
             }
@@ -81,13 +87,13 @@ impl Server {
                 self.bind_by_mail(&bind, stream);
                 [None; 2]
             }
-            Letter::Redeemed { request, addr } => [self.redeemed(now.mono, request, addr), None],
+            Letter::Redeemed { request, grant } => [self.redeemed(now.mono, request, grant), None],
         }
     }
 
     /// Makes the socket beside an allocation's own a reservation with a token.
     pub(super) fn keep_reservation(&mut self, id: AllocationId, now: Instant, addr: SocketAddr) {
-        let Some(relay) = self.reservations.take_awaited(id) else {
+        let Some((relay, permit)) = self.reservations.take_awaited(id) else {
             return;
         };
         let mut token = [0; 8];
@@ -100,12 +106,12 @@ impl Server {
         allocation.token = Some(token);
         let user = allocation.credential.user_id().clone();
         let expires = now + RESERVATION_LIFETIME;
-        self.reservations.kept.push_back(Reservation { token, user, relay, addr, expires });
+        self.reservations.kept.push_back(Reservation { token, user, relay, addr, expires, permit });
     }
 
     /// Forgets the second socket of an allocation that could not be opened.
     pub(super) fn drop_awaited_pair(&mut self, id: AllocationId) {
-        if let Some(pair) = self.reservations.take_awaited(id) {
+        if let Some((pair, _)) = self.reservations.take_awaited(id) {
             self.relays.remove(pair.index() as u32, pair.generation());
         }
     }
@@ -134,22 +140,22 @@ impl Server {
             return Ok(Done::Pending);
         }
         match self.reservations.take(&token, &user) {
-            Some(kept) => self.own(id, now, kept.relay, kept.addr),
+            Some(kept) => self.own(id, now, kept.relay, (kept.addr, kept.permit)),
             None => self.fail_opening(id, 508),
         }
         Ok(Done::Pending)
     }
 
-    fn redeemed(&mut self, now: Instant, request: RelayId, addr: Option<SocketAddr>) -> Option<RelayId> {
+    fn redeemed(&mut self, now: Instant, request: RelayId, grant: Option<(SocketAddr, Permit)>) -> Option<RelayId> {
         let owner = self.relays.get(request.index() as u32, request.generation()).copied();
         let Some(RelayOwner::Allocation(id)) = owner else {
             return None;
         };
-        let Some(addr) = addr else {
+        let Some(grant) = grant else {
             self.fail_opening(id, 508);
             return None;
         };
-        self.own(id, now, request, addr);
+        self.own(id, now, request, grant);
         Some(request)
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     action::Effect,
     mail::{Letter, Mail},
     policy::{AdmittedPeer, Policy},
-    types::{ClientId, Instant, Now, RelayId, StreamClient, StreamId, WorkerId, canonical},
+    types::{ClientId, Instant, ListenerId, Now, RelayId, StreamClient, StreamId, WorkerId, canonical},
 };
 
 /// RFC 6062 §5.2 and §5.4: so long may connecting take, and then binding.
@@ -219,7 +219,25 @@ impl Server {
 
     /// Closes what an allocation leaves behind.
     pub(super) fn close_connections(&mut self, allocation: AllocationId) {
-        let ids: SmallVec<[u32; 8]> = self.connections.of(allocation).map(|(id, _)| *id).collect();
+        let ids = self.connections.of(allocation).map(|(id, _)| *id).collect();
+        self.close(&ids);
+    }
+
+    /// Closes the connections of an allocation whose peers the policy does not admit any more; returns how many.
+    pub(super) fn revoke_connections<P: Policy>(
+        &mut self,
+        policy: &P,
+        allocation: AllocationId,
+        listener: ListenerId,
+    ) -> usize {
+        let of_allocation = self.connections.of(allocation);
+        let refused = of_allocation.filter(|(_, connection)| policy.admits_stream(listener, connection.peer).is_none());
+        let ids = refused.map(|(id, _)| *id).collect();
+        self.close(&ids);
+        ids.len()
+    }
+
+    fn close(&mut self, ids: &SmallVec<[u32; 8]>) {
         for connection in ids.iter().filter_map(|id| self.connections.by_id.remove(id)) {
             let streams = match connection.state {
                 State::Connecting(_) => [None, None],
