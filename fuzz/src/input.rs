@@ -59,10 +59,10 @@ impl<'a> Input<'a> {
         taken
     }
 
-    /// Text of [`Self::bytes`], what is no UTF-8 replaced: at most 500 bytes, which is less than any attribute's limit.
+    /// Text of [`Self::bytes`], what is no UTF-8 replaced: at most 480 bytes, which is less than any attribute's limit.
     pub(crate) fn text(&mut self) -> String {
         let mut text = String::from_utf8_lossy(self.bytes()).into_owned();
-        text.truncate(text.floor_char_boundary(500));
+        text.truncate(text.floor_char_boundary(480));
         text
     }
 

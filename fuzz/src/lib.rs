@@ -7,6 +7,7 @@
 //! | [`channel_data`] | ChannelData and the headers of indications, against naive ones |
 //! | [`stream`] | a stream falls into the same frames however it is split |
 //! | [`endpoint`] | an endpoint's text is canonical; the compiled table admits what a naive scan admits |
+//! | [`config`] | a document that parses survives printing; an error names its field, and no secret |
 //! | [`nonce`] | only a nonce that the server made, for this client and lately, lets anyone in |
 //! | [`operations`] | a TURN server under any sequence of calls relays what a naive model relays, and forgets what is over |
 //!
@@ -23,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod channel_data;
+mod config;
 mod endpoint;
 mod input;
 mod message;
@@ -33,6 +35,7 @@ mod roundtrip;
 mod stream;
 
 pub use channel_data::channel_data;
+pub use config::config;
 pub use endpoint::endpoint;
 pub use message::message;
 pub use nonce::nonce;
@@ -46,6 +49,7 @@ pub type Target = fn(&[u8]);
 /// Every target by its name, which is also that of its binary and of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("channel_data", channel_data),
+    ("config", config),
     ("endpoint", endpoint),
     ("message", message),
     ("nonce", nonce),

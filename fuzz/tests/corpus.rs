@@ -123,7 +123,7 @@ macro_rules! targets {
     };
 }
 
-targets! { channel_data endpoint message nonce operations roundtrip stream }
+targets! { channel_data config endpoint message nonce operations roundtrip stream }
 
 #[test]
 fn the_corpora_are_small() {
