@@ -344,6 +344,14 @@ pub struct Traffic {
     pub bytes_to_client: u64,
 }
 
+impl Traffic {
+    #[inline]
+    pub(crate) const fn count_to_client(&mut self, len: usize) {
+        self.packets_to_client += 1;
+        self.bytes_to_client += len as u64;
+    }
+}
+
 /// Why an allocation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -257,6 +257,33 @@ fn two_families_are_opened_at_even_ports_and_each_hears_only_its_own_peers() {
 }
 
 #[test]
+fn what_does_not_fit_behind_its_header_is_dropped_and_not_counted() {
+    const PEER_V6: &str = "[2001:db8::9]:9000";
+    let (mut world, _) = World::allocated();
+    world.code(Method::Refresh, |w| {
+        w.lifetime(0);
+    });
+    while world.server.poll_effect().is_some() {}
+    let pending = world.try_request(Method::Allocate, |w| {
+        w.requested_transport(17).requested_address_family(AddressFamily::V6);
+    });
+    assert_eq!(pending, None);
+    let Some(Effect::OpenRelay(open)) = world.server.poll_effect() else { panic!("no socket is asked for") };
+    world.server.relay_opened(world.now, open.relay, Ok(Opened { addr: addr("[2001:db8::1]:50000"), pair: None }));
+    assert_eq!(world.permit(PEER_V6), 200);
+    assert!(world.peer_sends(open.relay, PEER_V6, 65_504).is_ok());
+    assert_eq!(world.peer_sends(open.relay, PEER_V6, 65_505), Err(DropReason::TooLong));
+    world.code(Method::Refresh, |w| {
+        w.lifetime(0);
+    });
+    let ended = std::iter::from_fn(|| world.server.poll_effect()).find_map(|effect| match effect {
+        Effect::Report(Report::AllocationEnded { traffic, .. }) => Some(traffic),
+        _ => None,
+    });
+    assert_eq!(ended.map(|traffic| (traffic.packets_to_client, traffic.bytes_to_client)), Some((1, 65_504)));
+}
+
+#[test]
 fn a_retransmitted_request_gets_the_same_answer() {
     let (mut world, _) = World::allocated();
     // The Allocate itself: the same transaction, the same bytes.

@@ -122,16 +122,16 @@ impl Server {
         if channel.is_none() {
             allocation.permitted(policy, now, peer)?;
         }
-        allocation.traffic.packets_to_client += 1;
-        allocation.traffic.bytes_to_client += len as u64;
         let client = allocation.client;
         if let Some(number) = channel.and_then(ChannelNumber::new) {
+            allocation.traffic.count_to_client(len);
             let pad = if client.is_stream() { padding(len) as u8 } else { 0 };
             return Ok(ToClient { client, header: Header::channel(channel_data_header(number, short)), pad });
         }
         let transaction = self.transaction_id();
         let header = Header::indication(|out| data_indication_header(transaction, peer, short, out))
             .ok_or(DropReason::TooLong)?;
+        self.relaying(relay)?.traffic.count_to_client(len);
         Ok(ToClient { client, header, pad: padding(len) as u8 })
     }
 
