@@ -41,6 +41,7 @@ impl World {
             }
             self.allocations.insert(who.client, allocation);
             if let Some(token) = asked.token {
+                self.allocations.get_mut(&who.client).expect("just made").counted = false;
                 self.redeem(who, serial, token);
             }
             let opens = self.opens.len();
@@ -217,13 +218,14 @@ impl Asked {
 
     fn admission(&self, world: &World, who: Who) -> u16 {
         let limits = &world.policy.limits;
-        let of_user = world.allocations.values().filter(|allocation| allocation.user == who.user).count();
-        let reached = |count: usize, cap: u32| cap != 0 && count >= cap as usize;
+        // A reservation has its place already; one that is to be made takes a second one.
+        let places = if self.token.is_some() { 0 } else { 1 + usize::from(self.even == Some(true)) };
+        let reached = |count: usize, cap: u32| cap != 0 && places != 0 && count + places > cap as usize;
         match world.policy.admission(&world.client(who.client)) {
             Admission::Refused => 508,
             Admission::Redirected(_) => 300,
-            Admission::Open if reached(world.allocations.len(), limits.allocations) => 486,
-            Admission::Open if reached(of_user, limits.allocations_per_user) => 486,
+            Admission::Open if reached(world.counted(None), limits.allocations) => 486,
+            Admission::Open if reached(world.counted(Some(who.user)), limits.allocations_per_user) => 486,
             Admission::Open => 200,
         }
     }

@@ -28,6 +28,8 @@ pub(super) struct Allocation {
     pub(super) serial: u32,
     pub(super) user: usize,
     pub(super) tcp: bool,
+    /// Whether it has a place in the quotas; one that waits for a reservation gets it along with that.
+    pub(super) counted: bool,
     pub(super) lifetime: Seconds,
     /// By family. Those that are still being opened have no address.
     pub(super) relays: [Option<Relay>; 2],
@@ -82,6 +84,7 @@ impl Allocation {
             serial,
             user,
             tcp,
+            counted: true,
             lifetime,
             relays: [None; 2],
             opening: Some(now + 10),

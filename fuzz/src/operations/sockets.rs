@@ -131,6 +131,7 @@ impl World {
     pub(super) fn goes_live(&mut self, client: usize, relay: RelayId, addr: SocketAddr) {
         let allocation = self.allocations.get_mut(&client).expect("it waits");
         let expires = self.now + allocation.lifetime;
+        allocation.counted = true;
         allocation.relays = [None; 2];
         allocation.relays[family(addr.ip())] = Some(Relay { id: Some(relay), addr: Some(addr), expires });
         allocation.opening = None;
@@ -159,8 +160,10 @@ impl World {
     /// A mail that cannot be delivered is answered in place of who should have got it.
     fn give_back(&mut self, posted: Posted) {
         let Some(mail) = posted.mail.returned() else { return };
-        let Story::Redeem { client, serial, .. } = posted.story else { panic!("only a token waits for an answer") };
-        let story = Story::Redeemed { client, serial };
+        let Story::Redeem { client, serial, user, .. } = posted.story else {
+            panic!("only a token waits for an answer")
+        };
+        let story = Story::Redeemed { client, serial, user };
         self.deliver_one(Posted { from: posted.to, to: posted.from, mail, socket: None, stream: None, story });
     }
 
@@ -176,9 +179,9 @@ impl World {
         match posted.story {
             Story::Redeem { client, serial, user, token } => {
                 moved = self.take_reservation(worker, user, token);
-                self.story = Story::Redeemed { client, serial };
+                self.story = Story::Redeemed { client, serial, user };
             }
-            Story::Redeemed { client, serial } => {
+            Story::Redeemed { client, serial, .. } => {
                 let waits = self.allocations.get(&client).filter(|waiting| waiting.serial == serial);
                 awaited = waits.filter(|waiting| !waiting.is_live()).map(|_| client);
             }
@@ -337,6 +340,11 @@ impl World {
     /// The same in the model.
     fn expire(&mut self, worker: usize) {
         let now = self.now;
+        if self.noticed[worker] {
+            // Nobody is told of a connection that the policy forbids before it was made.
+            let policy = &self.policy;
+            self.connections.retain(|one| one.worker != worker || policy.stream(one.peer).is_some());
+        }
         self.reservations.retain(|kept| kept.worker != worker || now < kept.expires);
         let over = |connection: &Connection| match connection.state {
             State::Connecting(until) | State::Waiting(until) => connection.worker == worker && until <= now,

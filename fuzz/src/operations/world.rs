@@ -49,7 +49,7 @@ pub(super) struct Posted {
 pub(super) enum Story {
     None,
     Redeem { client: usize, serial: u32, user: usize, token: [u8; 8] },
-    Redeemed { client: usize, serial: u32 },
+    Redeemed { client: usize, serial: u32, user: usize },
     Bind { user: usize, connection: u32 },
 }
 
@@ -253,8 +253,29 @@ impl World {
         for worker in 0..2 {
             self.check_usage(worker);
         }
-        let total: usize = self.servers.iter().map(Server::allocations).sum();
-        assert_eq!(self.policy.quotas.total() as usize, total);
+        assert_eq!(self.policy.quotas.total() as usize, self.counted(None));
+    }
+
+    /// Second sockets that are being opened, and for which user.
+    fn awaited_pairs(&self) -> impl Iterator<Item = (&Open, usize)> {
+        self.opens.iter().filter(|open| open.open.pair.is_some()).filter_map(|open| {
+            let waiting = self.allocations.get(&open.client)?;
+            (waiting.serial == open.serial && !waiting.is_live()).then_some((open, waiting.user))
+        })
+    }
+
+    /// How many places in the quotas are taken, by a user or in all: by allocations, by reservations that are being opened, wait for
+    /// their token, or are on their way to another worker.
+    pub(super) fn counted(&self, user: Option<usize>) -> usize {
+        let is = |of: usize| user.is_none_or(|user| user == of);
+        let allocations =
+            self.allocations.values().filter(|allocation| allocation.counted && is(allocation.user)).count();
+        let kept = self.reservations.iter().filter(|kept| is(kept.user)).count();
+        let awaited = self.awaited_pairs().filter(|(_, of)| is(*of)).count();
+        let travelling = |posted: &&Posted| {
+            posted.socket.is_some() && matches!(posted.story, Story::Redeemed { user: of, .. } if is(of))
+        };
+        allocations + kept + awaited + self.posted.iter().filter(travelling).count()
     }
 
     /// The server's own indexes agree with each other and with the model.
@@ -263,12 +284,8 @@ impl World {
         let ours =
             || self.allocations.iter().filter(|(client, _)| *client % 2 == worker).map(|(_, allocation)| allocation);
         assert_eq!((usage.allocations, usage.clients), (ours().count(), ours().count()));
-        let reserved = self.reservations.iter().filter(|kept| kept.worker == worker).count();
-        let awaited = self.opens.iter().filter(|open| {
-            let waiting = self.allocations.get(&open.client).filter(|a| a.serial == open.serial && !a.is_live());
-            open.worker == worker && open.open.pair.is_some() && waiting.is_some()
-        });
-        let reserved = reserved + awaited.count();
+        let kept = self.reservations.iter().filter(|kept| kept.worker == worker).count();
+        let reserved = kept + self.awaited_pairs().filter(|(open, _)| open.worker == worker).count();
         let relays = ours().flat_map(|allocation| allocation.relays).flatten().count();
         assert_eq!(usage.reservations, reserved, "reservations of worker {worker}");
         assert_eq!(usage.relays, relays + reserved, "relays of worker {worker}");
