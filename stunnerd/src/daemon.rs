@@ -62,12 +62,13 @@ pub fn run(plan: &Plan, workers: usize) -> anyhow::Result<()> {
     let (_configure, snapshot) = watch::channel(Arc::new(snapshot));
     let (stop, stopped) = watch::channel(false);
     let running = spawn_workers(plan, workers, groups, &snapshot, &stopped)?;
-    let outcome = runtime.block_on(watch_over(&running, signals));
+    // A failed worker is not waited for, a stalled one would never come: the end of the process ends them all.
+    runtime.block_on(watch_over(&running, signals))?;
     // Workers that are gone do not listen any more, which is as good.
     let _ = stop.send(true);
     let summaries: Vec<Summary> = running.into_iter().filter_map(|worker| worker.thread.join().ok()?).collect();
     farewell(&summaries);
-    outcome
+    Ok(())
 }
 
 /// The signals that end the daemon.
@@ -216,9 +217,9 @@ fn check(worker: &Running, last: &mut u64, still: &mut u32) -> anyhow::Result<()
     *still = if beat == *last { *still + 1 } else { 0 };
     *last = beat;
     if *still >= STALLED_AFTER {
-        // Joining it would wait for ever.
-        error!(target: "stunnerd", "worker {number} has not turned for {STALLED_AFTER} s; its clients are dead, so the process ends. Please report this");
-        std::process::exit(1);
+        bail!(
+            "worker {number} has not turned for {STALLED_AFTER} s; its clients are dead, so the process ends. Please report this"
+        );
     }
     Ok(())
 }
@@ -250,4 +251,41 @@ fn seed() -> anyhow::Result<[u8; 32]> {
     getrandom::fill(&mut seed)
         .map_err(|error| anyhow::anyhow!("the operating system gives no random numbers: {error}"))?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(body: impl FnOnce() -> Option<Summary> + Send + 'static, why: Option<&str>) -> Running {
+        let failure = Arc::new(Mutex::new(why.map(str::to_owned)));
+        Running { number: 3, heartbeat: Arc::new(AtomicU64::new(7)), failure, thread: thread::spawn(body) }
+    }
+
+    #[test]
+    fn a_worker_that_ended_ends_the_process_and_says_which_and_why() {
+        let ended = worker(|| None, Some("panic"));
+        while !ended.thread.is_finished() {
+            thread::yield_now();
+        }
+        let said = check(&ended, &mut 0, &mut 0).expect_err("it ended").to_string();
+        assert!(said.contains("worker 3 ended (panic)"), "{said}");
+    }
+
+    #[test]
+    fn a_worker_that_stalls_ends_the_process_and_one_that_turns_does_not() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let stalled = worker(move || held.recv().ok().and(None), None);
+        let (mut last, mut still) = (0, 0);
+        for _ in 0..=STALLED_AFTER {
+            stalled.heartbeat.fetch_add(1, Ordering::Relaxed);
+            check(&stalled, &mut last, &mut still).expect("it turns");
+        }
+        for _ in 1..STALLED_AFTER {
+            check(&stalled, &mut last, &mut still).expect("it may only be slow");
+        }
+        let said = check(&stalled, &mut last, &mut still).expect_err("it stalls").to_string();
+        assert!(said.contains("worker 3 has not turned for 15 s"), "{said}");
+        drop(release);
+    }
 }

@@ -31,8 +31,19 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts stunnerd, with a free port for PORT in its arguments, and waits until its first listener is open.
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_stunnerd")), args)
+    }
+
+    /// The same after a shell command that limits the process.
+    pub(crate) fn limited(limit: &str, args: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{limit} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_stunnerd")]);
+        Self::spawn(shell, args)
+    }
+
+    fn spawn(mut command: Command, args: &[&str]) -> Self {
         let port = free_port().to_string();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_stunnerd"))
+        let mut child = command
             .args(args.iter().map(|arg| arg.replace("PORT", &port)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
