@@ -13,8 +13,12 @@ use crate::logging::{Format, Levels};
 #[derive(Debug, Parser)]
 #[command(name = "stunnerd", version, disable_help_subcommand = true)]
 pub struct Args {
-    /// Serve this TURN URI: turn://USER:PASSWORD@ADDRESS[:PORT][?transport=udp]. The port defaults to 3478.
-    #[arg(value_name = "TURN-URI", conflicts_with = "config")]
+    /// The TURN URI to serve.
+    #[arg(
+        value_name = "TURN-URI",
+        conflicts_with = "config",
+        help = "Serve this TURN URI: turn://USER:PASSWORD@ADDRESS[:PORT][?transport=udp]. The port defaults to 3478"
+    )]
     pub uri: Option<String>,
 
     /// Where the configuration comes from: file:///PATH or a plain path, YAML or JSON. Defaults to $STUNNER_CONFIG_ORIGIN.
