@@ -26,7 +26,8 @@ use crate::{
     clock::Clock,
     net::{ListenError, ListenerGroup, ListenerSocket, PortPool, raise_descriptor_limit},
     plan::Plan,
-    worker::{self, Drops, MAILBOX, Seat, Shared, Summary},
+    report::Drops,
+    worker::{self, MAILBOX, Seat, Shared, Summary},
 };
 
 /// A worker that does not turn once in so many seconds is taken for stalled; its timers alone turn it once a second.

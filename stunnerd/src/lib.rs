@@ -26,5 +26,6 @@ pub mod logging;
 pub mod net;
 pub mod plan;
 pub mod relay_address;
+pub mod report;
 pub mod snapshot;
 pub mod worker;

@@ -1,7 +1,6 @@
 //! A worker: one thread, one `turn_core::Server`, one poll set. It joins the server to sockets and carries out its effects.
 
 use std::{
-    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::{
@@ -18,7 +17,7 @@ use tokio::{
     sync::{mpsc, mpsc::error::TrySendError, watch},
     time::{MissedTickBehavior, interval, sleep_until},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 use turn_core::{
     ClientAction, ClientId, DropReason, Effect, FiveTuple, ListenerId, Mail, Now, OpenError, OpenRelay, Opened,
     PeerAction, RelayId, Report, Server, ServerConfig, WorkerId,
@@ -30,11 +29,12 @@ use crate::{
         ClientSource, Datapath, Dscp, FromClient, FromPeer, Handler, Header, IcmpError, IoStats, ListenerSocket,
         PortPool, PortWish, RelayError, RelayKey, RelaySocket, Sockets, ToClient, ToPeer,
     },
+    report::{Drops, Throttled, log},
     snapshot::Snapshot,
 };
 
-/// How many mails may wait for a worker. They are rare (a reservation redeemed elsewhere); one that finds no room is dropped, and
-/// the client that waits for it gets 508 after ten seconds.
+/// How many mails may wait for a worker. They are rare (a reservation redeemed elsewhere); one that finds no room is returned, and
+/// the client that waits for it gets 508.
 pub const MAILBOX: usize = 1024;
 
 /// How often a worker shows that it is alive when nothing else happens.
@@ -316,91 +316,6 @@ pub struct Summary {
     pub drops: Drops,
     /// Allocations that were alive at the end.
     pub allocations: usize,
-}
-
-/// Counts by reason. The reasons are constants of the code, so the map is small.
-#[derive(Debug, Default)]
-pub struct Drops(BTreeMap<&'static str, u64>);
-
-impl Drops {
-    fn count(&mut self, reason: &'static str) {
-        *self.0.entry(reason).or_insert(0) += 1;
-    }
-
-    /// Adds another worker's counts.
-    pub fn add(&mut self, other: &Self) {
-        for (reason, count) in &other.0 {
-            *self.0.entry(reason).or_insert(0) += count;
-        }
-    }
-}
-
-impl std::fmt::Display for Drops {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("nothing");
-        }
-        for (at, (reason, count)) in self.0.iter().enumerate() {
-            write!(f, "{}{count} {reason}", if at == 0 { "" } else { ", " })?;
-        }
-        Ok(())
-    }
-}
-
-/// A warning that is repeated at most every ten seconds, with a count of what was left out.
-#[derive(Default)]
-struct Throttled {
-    next: Option<turn_core::Instant>,
-    left_out: u64,
-}
-
-impl Throttled {
-    fn warn(&mut self, now: Now, line: &str) {
-        if self.next.is_some_and(|next| now.mono < next) {
-            self.left_out += 1;
-            return;
-        }
-        warn!(target: "relay", "{line} ({} more since the last such line)", self.left_out);
-        *self = Self { next: Some(now.mono + Duration::from_secs(10)), left_out: 0 };
-    }
-}
-
-fn log(report: &Report) {
-    match report {
-        Report::AllocationOpened { user, client, relayed } => {
-            debug!(target: "turn", user = user.as_str(), client = %client.address(), relayed = %Relayed(relayed), "allocation opened");
-        }
-        Report::AllocationEnded { user, client, relayed, duration, traffic, reason } => info!(
-            target: "turn",
-            user = user.as_str(),
-            client = %client.address(),
-            relayed = %Relayed(relayed),
-            seconds = duration.as_secs(),
-            bytes_to_peers = traffic.bytes_to_peer,
-            bytes_to_client = traffic.bytes_to_client,
-            reason = reason.name(),
-            "allocation ended",
-        ),
-        // Normal with browsers, which ask for every candidate of the other side; so not a warning.
-        Report::PeerRefused { user, client, peer, method } => {
-            debug!(target: "turn", user = user.as_str(), client = %client.address(), %peer, ?method, "no route admits this peer");
-        }
-        Report::Revoked { user, client, entries } => {
-            info!(target: "turn", user = user.as_str(), client = %client.address(), entries, "permissions and channels revoked");
-        }
-        other => debug!(target: "turn", "{other:?}"),
-    }
-}
-
-struct Relayed<'r>(&'r [Option<SocketAddr>; 2]);
-
-impl std::fmt::Display for Relayed<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (at, addr) in self.0.iter().flatten().enumerate() {
-            write!(f, "{}{addr}", if at == 0 { "" } else { "," })?;
-        }
-        Ok(())
-    }
 }
 
 fn key(id: RelayId) -> RelayKey {
