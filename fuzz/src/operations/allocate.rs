@@ -1,7 +1,7 @@
 //! Allocate: what may be asked for, what must come of it, and asking again.
 
 use stun_codec::{AddressFamily, AttributeType, Message, MessageWriter, Method};
-use turn_core::{Admission, ClientAction, Policy as _};
+use turn_core::{Admission, ClientAction, ClientId, Policy as _};
 
 use super::{
     model::{Allocation, Relay, Seconds},
@@ -12,6 +12,7 @@ use crate::input::Input;
 
 /// An Allocate that can be sent again.
 pub(super) struct Sent {
+    client: ClientId,
     pub(super) bytes: Vec<u8>,
     pub(super) at: Seconds,
     pub(super) serial: Option<u32>,
@@ -29,7 +30,7 @@ impl World {
             return;
         }
         let code = asked.code(self, who);
-        let mut sent = Sent { bytes: bytes.clone(), at: self.now, serial: None, code };
+        let mut sent = Sent { client, bytes: bytes.clone(), at: self.now, serial: None, code };
         if code == 200 {
             let serial = self.new_serial();
             sent.serial = Some(serial);
@@ -96,10 +97,10 @@ impl World {
         // 300 is worked out anew each time, and so is what has lived and died. The nonce must be good still.
         let current = self.allocations.get(&client).map(|allocation| allocation.serial);
         let gone = sent.serial.is_some() && current != sent.serial;
-        if sent.code == 300 || current.is_none() && gone || self.now > sent.at + 3_600 {
+        let id = self.client(client);
+        if sent.client != id || sent.code == 300 || current.is_none() && gone || self.now > sent.at + 3_600 {
             return;
         }
-        let id = self.client(client);
         let mut out = [0xAA; 1500];
         let now = self.clock();
         let action = self.servers[client % 2].handle_client(&self.policy, now, &id, &sent.bytes, &mut out);
