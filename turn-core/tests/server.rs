@@ -476,3 +476,27 @@ fn a_reservation_counts_as_an_allocation_until_it_is_redeemed_or_expires() {
     assert!(world.policy.quotas.is_empty());
     assert_eq!(world.server.usage().relays, 0);
 }
+
+#[test]
+fn an_additional_family_is_heard_by_its_number_and_by_that_of_the_drafts() {
+    for number in [0x8000, 0x8032] {
+        let (mut world, _) = World::allocated();
+        assert_eq!(
+            world.code(Method::Refresh, |w| {
+                w.lifetime(0);
+            }),
+            200
+        );
+        while world.server.poll_effect().is_some() {}
+        let pending = world.try_request(Method::Allocate, |w| {
+            w.requested_transport(17).attribute(AttributeType(number), &[2, 0, 0, 0]);
+        });
+        assert!(pending.is_none());
+        for family in [AddressFamily::V4, AddressFamily::V6] {
+            let Some(Effect::OpenRelay(open)) = world.server.poll_effect() else {
+                panic!("{number:#x}: no {family:?}")
+            };
+            assert_eq!(open.family, family);
+        }
+    }
+}

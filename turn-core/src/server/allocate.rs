@@ -310,22 +310,33 @@ fn may_relay_streams(client: &ClientId, message: &Message<'_>) -> bool {
     client.is_stream() && !barred.iter().any(|barred| message.has(*barred))
 }
 
+/// ADDITIONAL-ADDRESS-FAMILY had this number in the drafts of RFC 8656, and has it in the clients of coturn 4.6, as Debian ships them.
+/// They count on being heard: one that then gives a family back that it does not have would end its call.
+const DRAFT_ADDITIONAL_ADDRESS_FAMILY: AttributeType = AttributeType(0x8032);
+
+/// ADDITIONAL-ADDRESS-FAMILY, if it is there; an error if it names no family.
+fn additional_family(message: &Message<'_>) -> Option<Result<AddressFamily, ()>> {
+    let numbers = [AttributeType::ADDITIONAL_ADDRESS_FAMILY, DRAFT_ADDITIONAL_ADDRESS_FAMILY];
+    let value = numbers.into_iter().find_map(|number| message.attribute(number))?;
+    Some(match value {
+        [family, _, _, _] => AddressFamily::from_u8(*family).ok_or(()),
+        _ => Err(()),
+    })
+}
+
 /// Reads which relayed addresses are wanted (RFC 8656 §7.2, steps 4 to 8).
 fn wanted(message: &Message<'_>, relays: impl Fn(AddressFamily) -> bool) -> Result<Wanted, Failure> {
     let even = message.even_port()?;
     let requested = message.has(AttributeType::REQUESTED_ADDRESS_FAMILY);
-    let additional = message.has(AttributeType::ADDITIONAL_ADDRESS_FAMILY);
+    let additional = additional_family(message);
     if let Some(token) = message.reservation_token()? {
-        let alone = even.is_none() && !requested && !additional;
+        let alone = even.is_none() && !requested && additional.is_none();
         return if alone { Ok(Wanted::Reserved(token)) } else { Err(Failure::Code(400)) };
     }
-    if additional {
+    if let Some(family) = additional {
         // Only IPv6 can be additional, and a reservation cannot be of two families.
-        let Ok(Some(AddressFamily::V6)) = message.additional_address_family() else {
-            return Err(Failure::Code(400));
-        };
-        let single = requested || even == Some(true);
-        return if single { Err(Failure::Code(400)) } else { Ok(Wanted::Both { even: even.is_some() }) };
+        let possible = family == Ok(AddressFamily::V6) && !requested && even != Some(true);
+        return if possible { Ok(Wanted::Both { even: even.is_some() }) } else { Err(Failure::Code(400)) };
     }
     let family = if requested {
         // An unknown family is not malformed but unsupported.
