@@ -6,6 +6,7 @@ mod packets;
 mod policy;
 mod requests;
 mod sockets;
+mod time;
 mod world;
 
 use self::world::World;
