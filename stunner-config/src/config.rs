@@ -25,6 +25,9 @@ pub const DEFAULT_LISTENER: &str = "default-listener";
 /// The cluster of a configuration made of a TURN URI.
 pub const OPEN_CLUSTER: &str = "allow-any";
 
+/// RFC 8489 §14.3: USERNAME holds fewer than 509 bytes.
+pub(crate) const MAX_USERNAME_BYTES: usize = 508;
+
 const ZERO_USERNAME: &str = "dummy-username";
 const ZERO_PASSWORD: &str = "dummy-password";
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
+use crate::config::MAX_USERNAME_BYTES;
 use crate::values::split_authority;
 use crate::{DEFAULT_PORT, DEFAULT_TLS_PORT, Protocol, Secret, check_domain};
 
@@ -57,6 +58,9 @@ impl FromStr for TurnUri {
                 None => (None, None),
                 Some((user, password)) => (Some(decode(user)?), password.map(decode).transpose()?),
             };
+        if username.as_ref().is_some_and(|username| username.len() > MAX_USERNAME_BYTES) {
+            return Err(TurnUriError::Username);
+        }
         Ok(Self { protocol, host, port, username, password: password.map(Secret::from) })
     }
 }
@@ -145,6 +149,8 @@ pub enum TurnUriError {
     Parameter,
     /// User name or password is no valid percent-encoded UTF-8.
     Encoding,
+    /// A user name of more than 508 bytes, which no STUN message carries (RFC 8489 §14.3).
+    Username,
     /// For a server: no user name or no password.
     NoCredentials,
     /// For a server: a host name other than `localhost`.
@@ -162,6 +168,7 @@ impl fmt::Display for TurnUriError {
             Self::Encoding => {
                 "the URI's user name or password is not percent-encoded: write `%` as `%25`, `@` as `%40`, `:` in the user name as `%3A`"
             }
+            Self::Username => "the URI's user name is too long: expected at most 508 bytes",
             Self::NoCredentials => "the URI has no user name or no password: expected `turn://user:password@host:port`",
             Self::NoListenerAddress => "the URI's host must be an IP address to listen on, or `localhost`",
         })

@@ -136,6 +136,16 @@ fn placeholders_are_shown_as_unspecified() {
     assert_eq!(listener.ice_uri(), "turns:turn.example.org:9?transport=udp");
 }
 
+#[test]
+fn a_user_name_is_at_most_as_long_as_a_message_can_carry() {
+    let named = |length: usize| uri(&format!("turn://{}:pass@192.0.2.1", "u".repeat(length)));
+    let config = Config::from_uri(&named(508).unwrap()).unwrap();
+    let environment = |_: &str| None;
+    let printed = config.to_yaml(Secrets::Shown);
+    assert_eq!(parse(&printed, &ParseOptions::file(&environment)).unwrap().config, config);
+    assert_eq!(named(509), Err(TurnUriError::Username));
+}
+
 proptest! {
     #[test]
     fn any_encoded_credential_comes_back(user in "\\PC{0,20}", password in "\\PC{0,20}") {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::fields::{Context, Field, Object};
+use crate::config::MAX_USERNAME_BYTES;
 use crate::{Auth, Credentials, DEFAULT_NONCE_LIFETIME, OnRemoval, Secret};
 
-/// RFC 8489 §14.9 has fewer than 128 characters; §14.3 has fewer than 509 bytes.
+/// RFC 8489 §14.9 has fewer than 128 characters.
 const MAX_REALM_CHARS: usize = 127;
-const MAX_USERNAME_BYTES: usize = 508;
 const MIN_NONCE_KEY_BYTES: usize = 16;
 const DAY: u32 = 86_400;
 
