@@ -30,11 +30,6 @@ impl SourceFile {
         Self { path: path.to_owned(), text, all_code, code, test_lines }
     }
 
-    /// Nothing but a doc comment: a crate that has not landed yet.
-    pub(crate) fn is_placeholder(&self) -> bool {
-        self.code.trim().is_empty()
-    }
-
     /// A file that a `#[cfg(test)] mod` line elsewhere brings in; by custom its name says so.
     pub(crate) fn is_test_file(&self) -> bool {
         let stem = self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
